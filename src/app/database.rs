@@ -55,11 +55,22 @@ pub(super) fn check(config: &Config) -> Result<()> {
     Ok(())
 }
 
-/// Takes the shared lock that shows that a server uses the database, so that `countersign restore` refuses to run.
-/// Waits until a running restore ends. If taking the lock fails, the server starts without it.
-pub(super) fn mark_serving(config: &Config) -> Option<File> {
+/// Prevents servers from using the database until the returned value is dropped. Returns an error if a server uses it.
+pub fn exclude_servers(config: &Config) -> Result<File> {
     let path = config.database.sqlite_path();
+    let lock = serving::lock_exclusive(path)?;
+    lock.with_context(|| format!("a server uses {}; stop the server first", path.display()))
+}
+
+/// Takes the shared lock that shows that a server uses the database, so that `countersign restore` and
+/// `countersign keys renew-secret` refuse to run. Waits until such a command ends. If taking the lock fails, the server starts without it.
+pub fn mark_serving(config: &Config) -> Option<File> {
+    let path = config.database.sqlite_path();
+    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        // If this fails, taking the lock fails too.
+        let _ = make_private_folder(folder);
+    }
     let lock = serving::lock_shared(path);
-    lock.inspect_err(|error| tracing::warn!(%error, "database not marked as in use; restore cannot detect this server"))
+    lock.inspect_err(|error| tracing::warn!(%error, "database not marked as in use; restore and renew-secret cannot detect this server"))
         .ok()
 }

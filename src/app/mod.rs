@@ -50,7 +50,7 @@ mod database;
 mod metrics;
 mod social;
 
-pub use self::database::{database_file, open_existing_store, open_store};
+pub use self::database::{database_file, exclude_servers, mark_serving, open_existing_store, open_store};
 
 /// The maximum duration of a shutdown after the stop signal, including requests in flight. The documented maximum is
 /// 10 s; the remaining 0.5 s is for the exit of the process.
@@ -256,7 +256,6 @@ pub async fn serve(
     let tls = tls(config)?;
     let http = Http::new(Arc::clone(&issuer), http_options(config), pages(config)?);
     metrics::serve(config, &http, stop.clone())?;
-    let _serving = database::mark_serving(config);
     record_start(&issuer).await;
     let (end_jobs, jobs_end) = watch::channel(false);
     let jobs = jobs::start(&issuer, &jobs_end);

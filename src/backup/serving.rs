@@ -20,7 +20,7 @@ pub fn lock_shared(database: &Path) -> Result<File, BackupError> {
 }
 
 /// Prevents servers from using the database, until the returned value is dropped. Returns `None` if a server uses it.
-pub(super) fn lock_exclusive(database: &Path) -> Result<Option<File>, BackupError> {
+pub fn lock_exclusive(database: &Path) -> Result<Option<File>, BackupError> {
     let file = open(database)?;
     match file.try_lock() {
         Ok(()) => Ok(Some(file)),

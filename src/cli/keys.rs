@@ -22,7 +22,8 @@ use crate::domain::key::{Key, KeyPolicy};
 use crate::domain::secret::SecretBytes;
 use crate::domain::time::Timestamp;
 use crate::issuer::keys::{
-    AddedKeys, Import, KeyContext, KeyStore, KeysError, List, Prune, Revoke, Rotate, SetPassphrase,
+    AddedKeys, Import, KeyContext, KeyStore, KeysError, List, Prune, RenewSecret, RenewedSecret, Revoke, Rotate,
+    SetPassphrase,
 };
 use crate::keys::KeySource;
 use crate::random::Random;
@@ -62,6 +63,12 @@ pub enum KeysCommand {
         /// The id of the key, or a unique prefix of at least 4 characters
         #[arg(allow_hyphen_values = true)]
         kid: String,
+        /// Do not ask for confirmation at a terminal
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Replace `keys/secret`: end all sessions and links, and seal provider tokens and e-mails again; stop the server first
+    RenewSecret {
         /// Do not ask for confirmation at a terminal
         #[arg(long)]
         yes: bool,
@@ -131,6 +138,13 @@ impl KeysCommand {
             Self::Revoke { kid, yes } => {
                 confirm::confirm(yes, "Verifiers will reject every token that this key signed.")?;
                 revoke(config, source, clock, kid)?;
+            }
+            Self::RenewSecret { yes } => {
+                confirm::confirm(
+                    yes,
+                    "All users will be signed out, and all links and codes in e-mails will be invalid.",
+                )?;
+                renew_secret(config, &source, &clock)?;
             }
             Self::Prune => {
                 let removed = run(config, source, clock, async |context| Prune.run(context).await)?;
@@ -298,6 +312,31 @@ fn revoke(config: &Config, source: KeySource, clock: Clock, kid: String) -> Resu
         duration::compact(revocation.policy.jwks_max_age)
     ));
     warn_unrecorded(revocation.unrecorded.as_deref());
+    Ok(())
+}
+
+fn renew_secret(config: &Config, source: &KeySource, clock: &Clock) -> Result<()> {
+    let store = app::open_existing_store(config)?;
+    let exclusive = store.as_ref().map(|_| app::exclude_servers(config)).transpose()?;
+    let renew = RenewSecret { by: Operator::CommandLine };
+    let renewed = block_on(async {
+        let renewed = renew.run(source, store.as_ref(), clock, &Random::System).await;
+        if let Some(store) = &store {
+            store.close().await;
+        }
+        Ok(renewed?)
+    });
+    drop(exclusive);
+    let RenewedSecret { sessions, tokens, mails, unreadable } = renewed?;
+    print::message(format!(
+        "Renewed the secret. Ended sessions: {sessions}. Sealed again: {tokens} provider tokens, {mails} e-mails."
+    ));
+    if unreadable > 0 {
+        print::warn(format!(
+            "{unreadable} provider tokens or e-mails cannot be decrypted; they were sealed with an older secret"
+        ));
+    }
+    print::hint("access tokens stay valid at resource servers until they expire; users sign in again");
     Ok(())
 }
 

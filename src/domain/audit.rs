@@ -67,6 +67,8 @@ closed_set! {
         KeyRotated = "key_rotated",
         /// An operator revoked a signing key.
         KeyRevoked = "key_revoked",
+        /// An operator renewed the secret, which ended all sessions and links.
+        SecretRenewed = "secret_renewed",
         /// An operator requested an immediate retry of a waiting e-mail.
         MailRetried = "mail_retried",
     }

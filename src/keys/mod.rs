@@ -3,6 +3,7 @@
 //! A [`KeySource`] loads key rings and carries out changes of them. It decides nothing: the policy and the audit log
 //! belong to `issuer::keys`.
 
+use crate::crypto::derive::DerivedKeys;
 use crate::crypto::key_ring::{KeyRing, RingVersion};
 use crate::domain::key::{Key, Kid, Schedule};
 use crate::domain::secret::SecretText;
@@ -83,6 +84,21 @@ impl KeySource {
     pub fn delete_ended(&self, ring: &KeyRing) -> Result<Vec<Kid>, KeySourceError> {
         match self {
             Self::Folder(folder) => Ok(folder.delete_ended(ring)?),
+        }
+    }
+
+    /// Begins to renew the secret, or continues an interrupted renewal. Returns the keys of the current and of the next
+    /// secret. Until [`KeySource::finish_secret_renewal`], the keys cannot be loaded.
+    pub fn begin_secret_renewal(&self) -> Result<(DerivedKeys, DerivedKeys), KeySourceError> {
+        match self {
+            Self::Folder(folder) => Ok(folder.begin_secret_renewal()?),
+        }
+    }
+
+    /// Replaces the secret by the next one.
+    pub fn finish_secret_renewal(&self) -> Result<(), KeySourceError> {
+        match self {
+            Self::Folder(folder) => Ok(folder.finish_secret_renewal()?),
         }
     }
 

@@ -85,6 +85,12 @@ pub fn seal_mail(mail: &RenderedMail, seal: &Aead, random: &Random) -> SealedMai
     SealedMail(seal.seal(PURPOSE, &json, random))
 }
 
+/// Encrypts the content of an e-mail in the outbox with another key. `None` if `from` does not decrypt it.
+pub fn reseal_mail(mail: &SealedMail, from: &Aead, to: &Aead, random: &Random) -> Option<SealedMail> {
+    let json = from.open(PURPOSE, &mail.0).ok()?;
+    Some(SealedMail(to.seal(PURPOSE, json.expose(), random)))
+}
+
 /// Decrypts an e-mail that [`seal_mail`] encrypted.
 pub fn open_mail(mail: &SealedMail, seal: &Aead) -> Result<RenderedMail, UnopenableMail> {
     let json = seal.open(PURPOSE, &mail.0)?;

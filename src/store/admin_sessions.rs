@@ -25,6 +25,8 @@ pub trait WriteAdminSessions {
     fn end_admin_session(&self, hash: BrowserTokenHash) -> Result<bool, StoreError>;
     /// Ends all sessions of a user, except `except`. Returns how many.
     fn end_admin_sessions_of(&self, user: UserId, except: Option<BrowserTokenHash>) -> Result<usize, StoreError>;
+    /// Ends all sessions of all users. Returns how many.
+    fn end_all_admin_sessions(&self) -> Result<usize, StoreError>;
     /// Deletes at most `limit` sessions that expired before `before`. Returns how many.
     fn cleanup_admin_sessions(&self, before: Timestamp, limit: u32) -> Result<usize, StoreError>;
 }

@@ -50,7 +50,7 @@ pub use sessions::{
     ReadSessions, SeenSession, SessionAdvance, SessionCursor, SessionPage, SessionQuery, WriteSessions,
 };
 pub use settings::{ReadSettings, SettingChange, WriteSettings};
-pub use social_accounts::{ReadSocialAccounts, WriteSocialAccounts};
+pub use social_accounts::{ReadSocialAccounts, SocialAccountCursor, WriteSocialAccounts};
 pub use sqlite::LateOpening;
 pub use sqlite::backup::{DatabaseContents, DatabaseFile};
 pub use transaction::{Read, Write};

@@ -87,6 +87,8 @@ pub trait WriteOutbox {
     fn mail_sent(&self, id: MailId, now: Timestamp) -> Result<(), StoreError>;
     /// Records a failed attempt. If `retry_at` is `None`, gives the e-mail up and deletes its content.
     fn mail_failed(&self, id: MailId, retry_at: Option<Timestamp>, error: &str) -> Result<(), StoreError>;
+    /// Replaces the content of a waiting e-mail by the same content sealed with another key.
+    fn reseal_mail(&self, id: MailId, sealed: &SealedMail) -> Result<(), StoreError>;
     /// Makes a waiting e-mail due immediately. Returns false if it is not waiting.
     fn retry_now(&self, id: MailId, now: Timestamp) -> Result<bool, StoreError>;
     /// Deletes at most `limit` rows of e-mails that were sent or given up, and were queued before `before`. Returns how

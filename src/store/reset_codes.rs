@@ -21,6 +21,8 @@ pub trait WriteResetCodes {
     /// Uses a code: deletes it and returns its owner, if it was valid at `now` and its owner is active. A second call
     /// returns `None`.
     fn use_reset_code(&self, hash: CodeHash, now: Timestamp) -> Result<Option<UserId>, StoreError>;
+    /// Deletes all codes. Returns how many.
+    fn delete_all_reset_codes(&self) -> Result<usize, StoreError>;
     /// Deletes at most `limit` codes that expired before `now`. Returns how many.
     fn cleanup_reset_codes(&self, now: Timestamp, limit: u32) -> Result<usize, StoreError>;
 }

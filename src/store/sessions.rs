@@ -108,6 +108,8 @@ pub trait WriteSessions {
         now: Timestamp,
         reason: EndReason,
     ) -> Result<usize, StoreError>;
+    /// Ends all live sessions of all users. Returns how many.
+    fn end_all_sessions(&self, now: Timestamp, reason: EndReason) -> Result<usize, StoreError>;
     /// Records that the user of a session that was opened with a temporary password has set a new password.
     fn clear_must_change(&self, id: SessionId) -> Result<(), StoreError>;
     /// Deletes at most `limit` sessions that expired on a day (UTC) before the day of `before`. Returns how many.

@@ -13,7 +13,16 @@ pub trait ReadSocialAccounts {
     fn social_account_of(&self, user: UserId, provider: &ProviderName) -> Result<Option<SocialAccount>, StoreError>;
     /// Returns all provider accounts of a user, ordered by provider name.
     fn social_accounts_of(&self, user: UserId) -> Result<Vec<SocialAccount>, StoreError>;
+    /// Returns at most `limit` accounts of all users, ordered by user and provider, from the first after `after`.
+    fn social_accounts_after(
+        &self,
+        after: Option<&SocialAccountCursor>,
+        limit: u32,
+    ) -> Result<Vec<SocialAccount>, StoreError>;
 }
+
+/// A position in the list of all accounts at providers: the user and the provider of an account.
+pub type SocialAccountCursor = (UserId, ProviderName);
 
 /// Changes accounts at providers. Methods that name an account that does not exist change nothing.
 pub trait WriteSocialAccounts {
@@ -28,6 +37,14 @@ pub trait WriteSocialAccounts {
         access: &SealedToken,
         refresh: Option<&SealedToken>,
         expires_at: Option<Timestamp>,
+    ) -> Result<(), StoreError>;
+    /// Replaces the stored tokens by the same tokens sealed with another key; `None` removes a token.
+    fn reseal_social_tokens(
+        &self,
+        user: UserId,
+        provider: &ProviderName,
+        access: Option<&SealedToken>,
+        refresh: Option<&SealedToken>,
     ) -> Result<(), StoreError>;
     /// Stores the issuer of the account. If an issuer is already stored, it stays.
     fn set_social_issuer(&self, user: UserId, provider: &ProviderName, issuer: &str) -> Result<(), StoreError>;

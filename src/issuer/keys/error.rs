@@ -27,6 +27,9 @@ pub enum KeysError {
     /// The sessions cannot be read.
     #[error("cannot read the sessions that need old keys")]
     Sessions(#[source] StoreError),
+    /// The data that was made with the secret cannot be changed. Repeating the renewal continues it.
+    #[error("cannot change what was made with the secret; run `countersign keys renew-secret` again")]
+    Renewal(#[source] StoreError),
     /// The task that made the change has panicked. The keys may have been changed.
     #[error("the change was interrupted: {0}")]
     Interrupted(#[from] tokio::task::JoinError),
@@ -38,7 +41,7 @@ impl From<KeysError> for Denied {
         match error {
             KeysError::Change(KeySourceError::RejectedChange(rejected)) => OperatorRule::Key(rejected).into(),
             KeysError::Unready(error) | KeysError::Change(error) | KeysError::Reload(error) => fault(&error),
-            KeysError::Settings(error) | KeysError::Sessions(error) => error.into(),
+            KeysError::Settings(error) | KeysError::Sessions(error) | KeysError::Renewal(error) => error.into(),
             KeysError::Interrupted(error) => fault(&error),
             KeysError::Unopened(error) => fault(&error),
         }

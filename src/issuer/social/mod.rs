@@ -12,7 +12,7 @@ mod provider;
 pub mod refresh;
 pub mod refusal;
 pub mod sign_out;
-mod tokens;
+pub(super) mod tokens;
 pub mod unlink;
 
 pub use refusal::{SocialError, SocialRefusal};

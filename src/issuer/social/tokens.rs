@@ -61,7 +61,7 @@ pub fn open(issuer: &Issuer, account: &SocialAccount, kind: ProviderTokenKind) -
 
 /// Returns the associated data of a token. A provider's name contains no NUL, so the associated data of two accounts
 /// always differs.
-fn purpose(kind: ProviderTokenKind, provider: &ProviderName, social_id: &str) -> Vec<u8> {
+pub(in crate::issuer) fn purpose(kind: ProviderTokenKind, provider: &ProviderName, social_id: &str) -> Vec<u8> {
     let kind = match kind {
         ProviderTokenKind::Access => "access",
         ProviderTokenKind::Refresh => "refresh",

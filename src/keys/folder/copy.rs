@@ -22,6 +22,7 @@ impl KeyFolder {
     /// there is a passphrase. Returns the names of the files, `ring.json` last.
     pub fn copy_to(&self, to: &Path) -> Result<Vec<String>, KeyFolderError> {
         let lock = self.lock(LockMode::Read)?;
+        self.check_no_renewal()?;
         let names = self.required_files()?;
         files::make_folder(to)?;
         files::make_private(to)?;

@@ -70,6 +70,9 @@ pub enum KeyFolderError {
         /// The problem.
         problem: SecretFileError,
     },
+    /// A renewal of the secret was interrupted, or is running.
+    #[error("the renewal of the secret in {} is not complete; run `countersign keys renew-secret` again", .0.display())]
+    Renewal(PathBuf),
     /// `ring.json` is invalid.
     #[error("{}: {problem}; {}", path.display(), problem.advice())]
     Ring {

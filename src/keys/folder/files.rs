@@ -94,6 +94,13 @@ pub(super) fn replace(folder: &Path, name: &str, bytes: &[u8]) -> Result<(), Key
     sync(folder)
 }
 
+/// Renames a file, and so atomically replaces the file of the other name.
+pub(super) fn rename(folder: &Path, from: &str, to: &str) -> Result<(), KeyFolderError> {
+    let path = folder.join(to);
+    fs::rename(folder.join(from), &path).map_err(io("replace", &path))?;
+    sync(folder)
+}
+
 /// Removes a file. Returns whether it existed. The caller must call [`sync`] after the last removal.
 pub(super) fn remove(path: &Path) -> Result<bool, KeyFolderError> {
     match fs::remove_file(path) {

@@ -23,6 +23,9 @@ use crate::random::Random;
 /// The name of the file with the symmetric secret.
 pub(super) const SECRET: &str = "secret";
 
+/// The name of the file with the next secret, while a renewal of the secret runs.
+pub(super) const NEXT_SECRET: &str = "secret.next";
+
 /// Names that are ignored when a folder is checked for being empty: the files that Countersign ships in it or creates
 /// there, and the folder that the file system creates on a new disk.
 pub(super) const IGNORED_NAMES: [&str; 4] = [".gitignore", ".lock", "README.md", "lost+found"];
@@ -69,6 +72,7 @@ impl KeyFolder {
     /// If a file is damaged, missing or accessible to other users. The error names the file.
     pub fn load(&self) -> Result<LoadedRing, KeyFolderError> {
         let lock = self.lock(LockMode::Read)?;
+        self.check_no_renewal()?;
         let version = self.version()?;
         let contents = self.contents()?;
         let file = self.secret_file()?;

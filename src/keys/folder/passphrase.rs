@@ -17,6 +17,7 @@ impl KeyFolder {
     /// all files.
     pub fn set_passphrase(&self, new: Option<&SecretText>) -> Result<usize, KeySourceError> {
         let locked = self.lock_for_change()?;
+        self.check_no_renewal()?;
         let mut rewritten = Vec::new();
         // All files are opened before the first is written, so that a wrong passphrase changes nothing.
         for kid in locked.kids_with_private_half() {

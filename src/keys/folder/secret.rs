@@ -5,7 +5,8 @@ use std::path::PathBuf;
 
 use super::error::KeyFolderError;
 use super::files;
-use super::key_folder::{KeyFolder, SECRET};
+use super::key_folder::{KeyFolder, NEXT_SECRET, SECRET};
+use crate::crypto::derive::DerivedKeys;
 use crate::crypto::secret_file::{self, SecretFile, SecretFileError};
 use crate::domain::secret::{SecretBytes, SecretText};
 
@@ -71,5 +72,40 @@ impl KeyFolder {
             files::replace(self.path(), SECRET, text.expose())?;
         }
         Ok(())
+    }
+
+    /// Rejects a folder in which a renewal of the secret is not complete: its database has data of both secrets.
+    pub(super) fn check_no_renewal(&self) -> Result<(), KeyFolderError> {
+        if self.path().join(NEXT_SECRET).exists() {
+            return Err(KeyFolderError::Renewal(self.path().to_owned()));
+        }
+        Ok(())
+    }
+
+    /// Begins to renew the secret, or continues an interrupted renewal: returns the keys of the current and of the next
+    /// secret, which is stored beside the current one. The passphrase must open every private half.
+    pub fn begin_secret_renewal(&self) -> Result<(DerivedKeys, DerivedKeys), KeyFolderError> {
+        let locked = self.lock_for_change()?;
+        for kid in locked.kids_with_private_half() {
+            self.private_half(kid)?;
+        }
+        let current = self.secret_file()?;
+        let path = self.path().join(NEXT_SECRET);
+        if !path.exists() {
+            let mut next = vec![0; DerivedKeys::SECRET_LENGTH];
+            self.random.fill(&mut next);
+            let text = self.secret_text(&SecretBytes::new(next), self.options.passphrase.as_ref())?;
+            files::replace(self.path(), NEXT_SECRET, text.expose())?;
+        }
+        let next = SecretFile::read(&files::read(&path)?, self.options.passphrase.as_ref());
+        let keys = |file: &SecretFile| file.derived_keys().map_err(|problem| self.secret_error(problem));
+        let next = next.map_err(|problem| KeyFolderError::Secret { path, problem })?;
+        Ok((keys(&current)?, keys(&next)?))
+    }
+
+    /// Replaces the secret by the next one.
+    pub fn finish_secret_renewal(&self) -> Result<(), KeyFolderError> {
+        let _locked = self.lock_for_change()?;
+        files::rename(self.path(), NEXT_SECRET, SECRET)
     }
 }

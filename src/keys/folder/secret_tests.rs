@@ -109,3 +109,35 @@ fn a_copy_of_the_secret_is_encrypted() {
     let error = other.keys("").check_restorable(&folder.keys("")).unwrap_err().to_string();
     assert!(error.contains("differs from the backup"), "{error}");
 }
+
+#[test]
+fn a_renewal_of_the_secret_can_be_interrupted_and_continued() {
+    for passphrase in ["", "set"] {
+        let folder = TestKeyFolder::new();
+        let keys = folder.keys(passphrase);
+        keys.start().unwrap();
+        let original = secret(&folder, passphrase);
+        keys.begin_secret_renewal().unwrap();
+        let next = fs::read(folder.path().join("secret.next")).unwrap();
+        let copy = TestKeyFolder::new();
+        for error in [
+            keys.start().unwrap_err().to_string(),
+            keys.copy_to(copy.path()).unwrap_err().to_string(),
+            keys.set_passphrase(Some(&text("other"))).unwrap_err().to_string(),
+        ] {
+            assert!(error.ends_with("run `countersign keys renew-secret` again"), "{error}");
+        }
+        keys.begin_secret_renewal().unwrap();
+        assert_eq!(fs::read(folder.path().join("secret.next")).unwrap(), next, "the same secret is the next one");
+        assert_eq!(secret(&folder, passphrase), original);
+        keys.finish_secret_renewal().unwrap();
+        assert_eq!(content(&folder), next);
+        assert_ne!(secret(&folder, passphrase), original);
+        assert_eq!(is_encrypted(&folder), passphrase == "set");
+        assert!(keys.start().unwrap().warnings().is_empty());
+    }
+    let folder = TestKeyFolder::new();
+    folder.keys("set").start().unwrap();
+    assert!(folder.keys("wrong").begin_secret_renewal().is_err());
+    assert!(!folder.path().join("secret.next").exists());
+}

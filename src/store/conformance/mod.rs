@@ -28,6 +28,7 @@ pub(crate) mod refresh;
 pub(crate) mod reset_codes;
 pub(crate) mod retrying_store;
 pub(crate) mod runs;
+pub(crate) mod secret_renewal;
 pub(crate) mod sessions;
 pub(crate) mod settings;
 pub(crate) mod social_accounts;
@@ -52,9 +53,11 @@ macro_rules! conformance {
                 cleanup_removes_expired_sessions,
                 a_session_is_found_by_the_prefix_of_its_id,
                 the_temporary_password_mark_is_cleared, live_sessions_are_paged_newest_first;
-            refresh: a_refresh_advances_the_session_it_was_shown, a_refresh_gives_a_session_a_key, a_refresh_may_change_nothing,
+            refresh: a_refresh_advances_the_session_it_was_shown, a_refresh_gives_a_session_a_key,
+                a_refresh_may_change_nothing,
                 a_refresh_may_run_a_write, one_of_concurrent_refreshes_advances_a_session,
                 an_ended_session_is_not_advanced, a_failed_refresh_write_leaves_nothing;
+            secret_renewal: all_sessions_and_codes_of_all_users_end, sealed_data_is_replaced;
             social_accounts: an_account_is_read_as_linked, an_account_has_one_user_and_a_user_has_one_per_provider,
                 provider_tokens_are_replaced_and_removed, an_unlinked_account_is_not_found,
                 accounts_are_deleted_with_their_user;

@@ -71,6 +71,10 @@ impl WriteAdminSessions for Tx<'_> {
         self.execute("DELETE FROM admin_sessions WHERE user_id = ?1 AND hash IS NOT ?2", params![user.0, except])
     }
 
+    fn end_all_admin_sessions(&self) -> Result<usize, StoreError> {
+        self.execute("DELETE FROM admin_sessions", [])
+    }
+
     fn cleanup_admin_sessions(&self, before: Timestamp, limit: u32) -> Result<usize, StoreError> {
         self.execute(CLEANUP, params![before.unix(), limit])
     }

@@ -142,6 +142,11 @@ impl WriteOutbox for Tx<'_> {
         Ok(())
     }
 
+    fn reseal_mail(&self, id: MailId, sealed: &SealedMail) -> Result<(), StoreError> {
+        self.execute("UPDATE outbox SET sealed = ?2 WHERE id = ?1 AND due_at IS NOT NULL", params![id.0, sealed.0])?;
+        Ok(())
+    }
+
     fn retry_now(&self, id: MailId, now: Timestamp) -> Result<bool, StoreError> {
         Ok(self.execute(RETRY_NOW, params![id.0, now.unix()])? == 1)
     }

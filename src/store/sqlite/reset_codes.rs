@@ -39,6 +39,10 @@ impl WriteResetCodes for Tx<'_> {
         Ok(owner)
     }
 
+    fn delete_all_reset_codes(&self) -> Result<usize, StoreError> {
+        self.execute("DELETE FROM reset_codes", [])
+    }
+
     fn cleanup_reset_codes(&self, now: Timestamp, limit: u32) -> Result<usize, StoreError> {
         self.execute(CLEANUP, params![now.unix(), limit])
     }

@@ -78,6 +78,7 @@ pub(super) const END: &str = "UPDATE sessions SET ended_at = ?2, end_reason = ?3
    WHERE id = ?1 AND ended_at IS NULL AND expires_at > ?2";
 pub(super) const END_OF_USER: &str = "UPDATE sessions SET ended_at = ?2, end_reason = ?3
    WHERE user_id = ?1 AND id IS NOT ?4 AND ended_at IS NULL AND expires_at > ?2";
+const END_ALL: &str = "UPDATE sessions SET ended_at = ?1, end_reason = ?2 WHERE ended_at IS NULL AND expires_at > ?1";
 /// Compares `expires_at` as well as `expires_day`, so that a wrong day in a row never removes a live session.
 pub(super) const CLEANUP: &str = "DELETE FROM sessions WHERE id IN
    (SELECT id FROM sessions WHERE expires_day < ?1 AND expires_at < ?2 ORDER BY expires_day LIMIT ?3)";
@@ -280,6 +281,10 @@ impl WriteSessions for Tx<'_> {
     ) -> Result<usize, StoreError> {
         let except = except.map(|id| id.0.into_bytes());
         self.execute(END_OF_USER, params![user.0, now.unix(), reason.name(), except])
+    }
+
+    fn end_all_sessions(&self, now: Timestamp, reason: EndReason) -> Result<usize, StoreError> {
+        self.execute(END_ALL, params![now.unix(), reason.name()])
     }
 
     fn clear_must_change(&self, id: SessionId) -> Result<(), StoreError> {

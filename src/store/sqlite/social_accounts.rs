@@ -8,11 +8,13 @@ use crate::domain::id::UserId;
 use crate::domain::social::{ProviderName, SealedToken, SocialAccount};
 use crate::domain::time::Timestamp;
 use crate::store::error::StoreError;
-use crate::store::social_accounts::{ReadSocialAccounts, WriteSocialAccounts};
+use crate::store::social_accounts::{ReadSocialAccounts, SocialAccountCursor, WriteSocialAccounts};
 
 pub(super) const BY_ID: &str = "SELECT * FROM social_accounts WHERE provider = ?1 AND social_id = ?2";
 pub(super) const OF_USER: &str = "SELECT * FROM social_accounts WHERE user_id = ?1 ORDER BY provider";
 pub(super) const ONE_OF_USER: &str = "SELECT * FROM social_accounts WHERE user_id = ?1 AND provider = ?2";
+const AFTER: &str = "SELECT * FROM social_accounts WHERE user_id > ?1 OR (user_id = ?1 AND provider > ?2)
+   ORDER BY user_id, provider LIMIT ?3";
 pub(super) const DELETE_ACCESS_TOKEN: &str = "UPDATE social_accounts SET access_token = NULL, expires_at = NULL
    WHERE user_id = ?1 AND provider = coalesce(?2, provider)";
 
@@ -42,6 +44,15 @@ impl ReadSocialAccounts for Tx<'_> {
 
     fn social_accounts_of(&self, user: UserId) -> Result<Vec<SocialAccount>, StoreError> {
         self.all(OF_USER, [user.0], account)
+    }
+
+    fn social_accounts_after(
+        &self,
+        after: Option<&SocialAccountCursor>,
+        limit: u32,
+    ) -> Result<Vec<SocialAccount>, StoreError> {
+        let (user, provider) = after.map_or((i64::MIN, ""), |(user, provider)| (user.0, provider.as_str()));
+        self.all(AFTER, params![user, provider, limit], account)
     }
 }
 
@@ -85,6 +96,21 @@ impl WriteSocialAccounts for Tx<'_> {
                 refresh.map(|token| &token.0),
                 expires_at.map(Timestamp::unix)
             ],
+        )?;
+        Ok(())
+    }
+
+    fn reseal_social_tokens(
+        &self,
+        user: UserId,
+        provider: &ProviderName,
+        access: Option<&SealedToken>,
+        refresh: Option<&SealedToken>,
+    ) -> Result<(), StoreError> {
+        let [access, refresh] = [access, refresh].map(|token| token.map(|token| &token.0));
+        self.execute(
+            "UPDATE social_accounts SET access_token = ?3, refresh_token = ?4 WHERE user_id = ?1 AND provider = ?2",
+            params![user.0, provider.as_str(), access, refresh],
         )?;
         Ok(())
     }

@@ -7,6 +7,7 @@ mod import;
 mod key_folder;
 mod keys;
 mod passphrase;
+mod renew_secret;
 mod tokens;
 mod users;
 
