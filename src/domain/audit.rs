@@ -53,6 +53,8 @@ closed_set! {
         Deleted = "deleted",
         /// An operator imported users. One entry covers many users.
         Imported = "imported",
+        /// An upgrade found another user with the same name or address. Both can still sign in.
+        DuplicateFound = "duplicate_found",
         /// An operator changed a runtime setting.
         SettingChanged = "setting_changed",
         /// An operator minted a token.

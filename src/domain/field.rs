@@ -58,8 +58,8 @@ pub enum FieldProblem {
         /// The maximum number of bytes.
         max: usize,
     },
-    /// The value contains control characters or invisible characters, or begins or ends with white space.
-    #[error("must not contain control characters, or spaces at the start or end")]
+    /// The value contains control characters or invisible characters.
+    #[error("must not contain control characters or invisible characters")]
     Unprintable,
     /// The value is a role name that contains white space, a comma or a control character.
     #[error("must not contain spaces, commas or control characters")]

@@ -64,10 +64,10 @@ impl ResetCode {
         Self(bytes.map(|byte| CROCKFORD[usize::from(byte % 32)]))
     }
 
-    /// Parses a code as a user types it. Hyphens, spaces and case are ignored. O is read as 0, and I and L as 1.
+    /// Parses a code as a user types it. Hyphens, spaces, white space at both ends, and case are ignored. O is read as 0, and I and L as 1.
     pub fn parse(text: &str) -> Option<Self> {
         let mut code = [0; CODE_LENGTH];
-        let mut typed = text.bytes().filter(|byte| !matches!(byte, b'-' | b' '));
+        let mut typed = text.trim().bytes().filter(|byte| !matches!(byte, b'-' | b' '));
         for character in &mut code {
             *character = match typed.next()?.to_ascii_uppercase() {
                 b'O' => b'0',

@@ -97,7 +97,7 @@ async fn send(store: Store, mailer: Mailer, clock: Clock, mail: MailItem) -> boo
     let recorded: Result<(), StoreError> = match outcome {
         Ok(()) => store.write(move |tx| tx.mail_sent(id, now)).await,
         Err(error) => {
-            let retry_at = mail.retry_at(now);
+            let retry_at = mail.retry_at(now).filter(|_| !error.is_undeliverable());
             log_failure(&mail, &error, retry_at);
             store.write(move |tx| tx.mail_failed(id, retry_at, &error.to_string())).await
         }
@@ -118,6 +118,8 @@ fn log_failure(mail: &MailItem, error: &SendError, retry_at: Option<Timestamp>) 
     let permanent = error.is_permanent();
     if let Some(retry_at) = retry_at {
         tracing::warn!(mail = id, template, permanent, %retry_at, %error, "e-mail not sent; retrying later");
+    } else if error.is_undeliverable() {
+        tracing::warn!(mail = id, template, %error, "e-mail undeliverable; giving up");
     } else {
         tracing::error!(mail = id, template, permanent, %error, "e-mail not sent within 24 h; giving up");
     }
@@ -175,6 +177,25 @@ mod tests {
         clock.advance(LEASE);
         let idle = tick(&store, &mailer, &clock).await.unwrap();
         assert_eq!((idle.due(), sent.lock().unwrap().len()), (0, 14));
+    }
+
+    #[tokio::test]
+    async fn an_undeliverable_email_is_given_up_at_once() {
+        let (transport, sent) = Transport::memory();
+        let mailer = mailer(7, transport);
+        let clock = Clock::manual(Timestamp::from_unix(1000));
+        let (_folder, store) = outbox(0, &mailer, &clock).await;
+        let code = ResetCode::from_random([1; 12]);
+        let mail =
+            Mail::ResetCode { username: Username::parse("anna").unwrap(), code, valid_for: Duration::from_mins(15) };
+        // Earlier rules accepted this address.
+        let to = Email::from_stored("\"odd name\"@example.com".to_owned());
+        let new = mailer.prepare(&mail, &to, clock.now(), &Random::seeded(1)).unwrap();
+        let queued: Result<_, StoreError> = store.write(move |tx| tx.queue_mail(&new)).await;
+        queued.unwrap();
+        let done = tick(&store, &mailer, &clock).await.unwrap();
+        assert_eq!((done, waiting(&store).await), (DeliveryCounts { sent: 0, failed: 1 }, 0));
+        assert!(sent.lock().unwrap().is_empty());
     }
 
     #[tokio::test]

@@ -31,24 +31,45 @@ pub enum MailSetupError {
 #[derive(Debug, thiserror::Error)]
 #[error("{text}")]
 pub struct SendError {
-    permanent: bool,
+    kind: SendErrorKind,
     text: String,
+}
+
+/// Whether a retry may help.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum SendErrorKind {
+    /// A retry may resolve it.
+    Transient,
+    /// A retry alone cannot resolve it, but an operator may.
+    Permanent,
+    /// No e-mail can reach the address through this mail server.
+    Undeliverable,
 }
 
 impl SendError {
     /// Creates an error that a retry alone cannot resolve.
     pub(super) fn permanent(text: String) -> Self {
-        Self { permanent: true, text }
+        Self { kind: SendErrorKind::Permanent, text }
     }
 
     /// Creates an error that a retry may resolve.
     pub(super) fn transient(text: String) -> Self {
-        Self { permanent: false, text }
+        Self { kind: SendErrorKind::Transient, text }
+    }
+
+    /// Creates an error about an address that this mail server can never reach.
+    pub(super) fn undeliverable(text: String) -> Self {
+        Self { kind: SendErrorKind::Undeliverable, text }
     }
 
     /// Whether the mail server rejected the e-mail permanently (SMTP 5yz, RFC 5321 §4.2.1), or the e-mail cannot be
     /// decrypted or addressed.
     pub fn is_permanent(&self) -> bool {
-        self.permanent
+        self.kind != SendErrorKind::Transient
+    }
+
+    /// Whether the outbox should give up at once, because the e-mail cannot reach its address.
+    pub fn is_undeliverable(&self) -> bool {
+        self.kind == SendErrorKind::Undeliverable
     }
 }

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use lettre::Address;
 use lettre::message::Mailbox;
 
 use super::error::{MailSetupError, SendError};
@@ -12,6 +13,7 @@ use super::template::{Mail, TemplatePreview, Templates};
 use super::transport::Transport;
 use crate::crypto::aead::Aead;
 use crate::crypto::derive::{DerivedKeys, Use};
+use crate::domain::look_up_key::ascii_domain;
 use crate::domain::mail_item::{MailItem, NewMail, SealedMail};
 use crate::domain::time::Timestamp;
 use crate::domain::user::Email;
@@ -51,11 +53,12 @@ impl Mailer {
     pub fn new(options: MailerOptions, keys: &DerivedKeys) -> Result<Self, MailSetupError> {
         let site = Site::new(&options.public_url);
         let from = options.from.unwrap_or_else(|| site.default_sender());
+        let from = sender(&from).ok_or(MailSetupError::From(from))?;
         Ok(Self(Arc::new(MailerParts {
             templates: Templates::load(options.templates_dir.as_deref(), &site)?,
             transport: options.transport,
             seal: Aead::new(keys, Use::MailEncryption),
-            from: from.parse().map_err(|_| MailSetupError::From(from))?,
+            from,
             site,
         })))
     }
@@ -95,6 +98,17 @@ impl Mailer {
     pub async fn close_idle(&self) {
         self.0.transport.close_idle().await;
     }
+}
+
+/// Parses the sender, and converts its domain to A-labels, because mail servers may not accept other domains.
+fn sender(text: &str) -> Option<Mailbox> {
+    let mailbox: Mailbox = text.parse().ok()?;
+    let (local, domain) = (mailbox.email.user(), mailbox.email.domain());
+    if domain.is_ascii() {
+        return Some(mailbox);
+    }
+    let email = Address::new(local, ascii_domain(domain)?).ok()?;
+    Some(Mailbox::new(mailbox.name, email))
 }
 
 #[cfg(test)]
@@ -185,6 +199,16 @@ mod tests {
         }
         let id = text.lines().find(|line| line.starts_with("Message-ID: <")).unwrap();
         assert!(id.ends_with("@auth.example.com>"), "{id}");
+    }
+
+    #[test]
+    fn the_domain_of_the_sender_becomes_a_labels() {
+        for (from, expected) in [
+            ("Büro <hilfe@MÜNCHEN.example>", "Büro <hilfe@xn--mnchen-3ya.example>"),
+            ("hilfe@münchen。example", "hilfe@xn--mnchen-3ya.example"),
+        ] {
+            assert_eq!(sender(from).map(|mailbox| mailbox.to_string()).as_deref(), Some(expected), "{from}");
+        }
     }
 
     #[test]

@@ -95,7 +95,7 @@ pub fn reseal_mail(mail: &SealedMail, from: &Aead, to: &Aead, random: &Random) -
 pub fn open_mail(mail: &SealedMail, seal: &Aead) -> Result<RenderedMail, UnopenableMail> {
     let json = seal.open(PURPOSE, &mail.0)?;
     let content: MailContent<String> = serde_json::from_slice(json.expose()).map_err(|_| UnopenableMail::Content)?;
-    let to = Email::parse_existing(&content.to).map_err(|_| UnopenableMail::Content)?;
+    let to = Email::from_stored(content.to);
     Ok(RenderedMail { to, subject: content.subject, text: content.text, html: content.html })
 }
 
@@ -128,7 +128,8 @@ impl<'a> OutgoingMail<'a> {
         site: &Site,
         now: Timestamp,
     ) -> Result<Self, SendError> {
-        let to: Address = rendered.to.as_str().parse().map_err(|_| unsendable_error(rendered))?;
+        let to: Option<Address> = rendered.to.smtp_form().and_then(|address| address.parse().ok());
+        let to = to.ok_or_else(|| unsendable_error(rendered))?;
         // The id is a hash of the sealed bytes. It is unique, because their nonce is random, and the same in every
         // attempt.
         let hash = digest(&SHA256, &item.sealed.0);
@@ -149,6 +150,11 @@ impl<'a> OutgoingMail<'a> {
             .map_err(|_| unsendable_error(rendered))?;
         let envelope = Envelope::new(Some(from.email.clone()), vec![to]).map_err(|_| unsendable_error(rendered))?;
         Ok(Self { item, rendered, envelope, bytes: Zeroizing::new(message.formatted()), now })
+    }
+
+    /// Whether the recipient's address needs no SMTPUTF8 (RFC 6531).
+    pub fn is_recipient_ascii(&self) -> bool {
+        self.envelope.to().iter().all(|address| AsRef::<str>::as_ref(address).is_ascii())
     }
 
     /// Removes from a mail server's reply the e-mail content that it may quote. Returns one line of at most 300
@@ -177,7 +183,7 @@ fn auto_submitted_header() -> HeaderValue {
 }
 
 fn unsendable_error(mail: &RenderedMail) -> SendError {
-    SendError::permanent(format!("cannot send an e-mail to {}: the address is invalid", mask_address(&mail.to)))
+    SendError::undeliverable(format!("cannot send an e-mail to {}: the address is invalid", mask_address(&mail.to)))
 }
 
 #[cfg(test)]

@@ -107,6 +107,12 @@ impl Smtp {
                 self.idle().push(connection);
                 Ok(())
             }
+            Ok(Err((SmtpStage::Send, error))) if error.is_client() && !outgoing.is_recipient_ascii() => {
+                Err(SendError::undeliverable(format!(
+                    "cannot send an e-mail to {to} via {host}:{port}: the address is not ASCII, and the mail server does \
+                     not support SMTPUTF8 (RFC 6531)"
+                )))
+            }
             Ok(Err((stage, error))) => {
                 let (operation, hint) = stage.labels();
                 let reply = match (stage, error.status()) {

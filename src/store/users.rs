@@ -66,7 +66,7 @@ pub trait ReadUsers {
     /// Returns the user with that `sub`.
     fn user_by_sub(&self, sub: Subject) -> Result<Option<User>, StoreError>;
     /// Returns the user who signs in with that name or address. If it [looks like an address](Login::looks_like_email),
-    /// addresses are searched first.
+    /// addresses are searched first. A user who kept the former key is found by it first.
     fn user_by_login(&self, login: &Login) -> Result<Option<User>, StoreError>;
     /// Returns the user with that address.
     fn user_by_email(&self, email: &Email) -> Result<Option<User>, StoreError>;

@@ -16,6 +16,7 @@ mod kept_names;
 mod keys;
 mod listener;
 mod metrics;
+mod names;
 mod openapi;
 mod operators;
 mod overload;

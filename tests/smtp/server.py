@@ -1,6 +1,6 @@
 """A real mail server for the tests, with the faults of real mail servers.
 
-    server.py [--port 0] [--certificate FILE --key FILE (--starttls | --tls)] [--auth USER:PASSWORD] [FAULT]
+    server.py [--port 0] [--ascii] [--certificate FILE --key FILE (--starttls | --tls)] [--auth USER:PASSWORD] [FAULT]
 
 Prints {"port": N} once it listens on 127.0.0.1, and then one line of JSON for each accepted message:
 {"from": "...", "to": ["..."], "data": "...", "tls": true, "user": "..."}. Exits when its standard input ends.
@@ -30,6 +30,7 @@ PORT_ATTEMPTS, PORT_PAUSE = 100, 0.25
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--ascii", action="store_true", help="do not offer SMTPUTF8")
     parser.add_argument("--certificate")
     parser.add_argument("--key")
     parser.add_argument("--auth", metavar="USER:PASSWORD")
@@ -83,7 +84,7 @@ class Faulty(SMTP):
 
     def __init__(self, handler, args, **settings):
         self.args = args
-        super().__init__(handler, hostname="localhost", enable_SMTPUTF8=True, **settings)
+        super().__init__(handler, hostname="localhost", enable_SMTPUTF8=not args.ascii, **settings)
 
     async def push(self, status):
         await asyncio.sleep(self.args.slow)

@@ -10,6 +10,8 @@ const NUMBER_MAX: u32 = 9;
 const SUFFIX_MAX: usize = 16;
 /// The user name if the provider reports nothing that can become a user name.
 const FALLBACK_NAME: &str = "user";
+/// The characters that NFKC maps to `@`, and so to the part of an address.
+const AT_SIGNS: [char; 3] = ['@', '\u{fe6b}', '\u{ff20}'];
 
 /// The names to try for a new account, in order of preference.
 ///
@@ -22,13 +24,14 @@ pub fn usernames(identity: &SocialIdentity, random: u32) -> Vec<Username> {
     let base = sources.into_iter().flatten().find_map(to_valid_name).unwrap_or_else(|| FALLBACK_NAME.to_owned());
     let suffixes = (2..=NUMBER_MAX).map(|number| format!("-{number}")).chain([format!("-{random:08x}")]);
     let names = std::iter::once(base.clone()).chain(suffixes.map(|suffix| format!("{base}{suffix}")));
-    names.filter_map(|name| Username::parse(&name).ok()).collect()
+    let valid = names.filter_map(|name| Username::parse(&name).ok());
+    valid.filter(|name| name.check_against_email(None).is_ok()).collect()
 }
 
-/// Makes a valid user name from a text, if possible. Drops everything from the first `@`, because a name must not be an
-/// address. Drops characters that no user name may contain. Cuts the name so that a suffix fits.
+/// Makes a valid user name from a text, if possible. Drops everything from the first at sign, because a name must not be
+/// an address. Drops characters that no user name may contain. Cuts the name so that a suffix fits.
 fn to_valid_name(text: &str) -> Option<String> {
-    let before_at = text.split('@').next().unwrap_or_default();
+    let before_at = text.split(AT_SIGNS).next().unwrap_or_default();
     let printable = before_at.chars().filter(|c| !is_forbidden(*c)).take(USERNAME_MAX - SUFFIX_MAX).collect::<String>();
     let name = printable.split_whitespace().collect::<Vec<_>>().join(" ");
     // The name must also be valid with a suffix, because its normalised form may be longer than the name.
@@ -64,10 +67,19 @@ mod tests {
             (Some(" \u{200b}\n "), "", "", "ann"),
             (Some("bob@example.com"), "", "", "bob"),
             (Some("@example.com"), "Ann", "", "Ann"),
+            (Some("victim\u{ff20}example.com"), "", "", "victim"),
+            (Some("\u{fe6b}example.com"), "victim\u{ff20}example\u{ff0e}com", "", "victim"),
             (Some("a\u{0}b\u{202e}c   d "), "", "", "abc d"),
         ] {
             assert_eq!(names(login, first, last)[0], name, "{login:?} {first} {last}");
         }
+    }
+
+    #[test]
+    fn every_at_sign_is_known() {
+        use unicode_normalization::UnicodeNormalization as _;
+        let at_signs: Vec<char> = (char::MIN..=char::MAX).filter(|c| c.nfkc().any(|c| c == '@')).collect();
+        assert_eq!(at_signs, AT_SIGNS);
     }
 
     #[test]

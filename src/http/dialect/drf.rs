@@ -175,9 +175,7 @@ fn message(problem: FieldProblem) -> String {
         }
         FieldProblem::TooLong { max } => format!("Ensure this field has no more than {max} characters."),
         FieldProblem::TooManyBytes { max } => format!("Ensure this field has no more than {max} bytes."),
-        FieldProblem::Unprintable => {
-            "Enter a value without control characters and without spaces at the start or end.".to_owned()
-        }
+        FieldProblem::Unprintable => "Enter a value without control characters and invisible characters.".to_owned(),
         FieldProblem::NotARoleName => "Enter a name without spaces, commas and control characters.".to_owned(),
         FieldProblem::AnothersEmail => "This may be an email address only if it is your own.".to_owned(),
         FieldProblem::NotAnEmail => "Enter a valid email address.".to_owned(),

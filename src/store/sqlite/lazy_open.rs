@@ -134,7 +134,7 @@ impl LazyDatabase {
         let _folder_lock = connect::lock_folder(&self.path)?;
         connect::create(&self.path)?;
         let mut connection = connect::writer(&self.path, self.busy_timeout)?;
-        migrate::migrate(&mut connection, &self.path, migrate::STEPS)?;
+        migrate::migrate(&mut connection, &self.path, &migrate::steps())?;
         let readers = Readers::open(&self.path, self.busy_timeout, self.refusals.clone())?;
         let checkpoints = Checkpointer::start(&self.path, self.busy_timeout)?;
         let writer = Writer::start(connection, checkpoints, self.queue, self.refusals.clone())?;

@@ -5,10 +5,11 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use rusqlite::Connection;
-use rusqlite_migration::{M, Migrations};
+use rusqlite::{Connection, Transaction};
+use rusqlite_migration::{HookResult, M, Migrations};
 
 use super::connect::{folder, open_error};
+use super::rekey::rekey;
 use crate::store::error::StoreError;
 
 /// Every migration, in order. A released migration is never edited or removed.
@@ -23,13 +24,31 @@ pub(super) const STEPS: &[M<'static>] = &[
     M::up(include_str!("../../../migrations/sqlite/0008_sessions.sql")),
     M::up(include_str!("../../../migrations/sqlite/0009_kept_names.sql")),
     M::up(include_str!("../../../migrations/sqlite/0010_refresh_key.sql")),
+    M::up(LOOK_UP_KEYS),
 ];
+
+const LOOK_UP_KEYS: &str = include_str!("../../../migrations/sqlite/0011_look_up_keys.sql");
+
+/// Code that a migration runs.
+type MigrationCode = fn(&Transaction<'_>) -> HookResult;
+
+/// The migrations that also run code, after their SQL and in the same transaction: number, SQL and code.
+const WITH_CODE: &[(usize, &str, MigrationCode)] = &[(11, LOOK_UP_KEYS, rekey)];
 
 /// The number of schema versions whose copies are kept, including the newest.
 const COPIES_KEPT: usize = 3;
 
 /// The advice if a migration itself is faulty.
 const REPORT_ADVICE: &str = "return to the previous version and report this error";
+
+/// Returns every migration, with its code.
+pub(super) fn steps() -> Vec<M<'static>> {
+    let mut steps = STEPS.to_vec();
+    for (number, sql, code) in WITH_CODE {
+        steps[number - 1] = M::up_with_hook(sql, *code);
+    }
+    steps
+}
 
 /// Returns the schema version of the database. Returns an error if this program cannot use or migrate that version, or
 /// if the database belongs to another program.
@@ -188,7 +207,7 @@ mod tests {
 
     #[test]
     fn the_migrations_are_consistent() {
-        Migrations::from_slice(STEPS).validate().unwrap();
+        Migrations::new(steps()).validate().unwrap();
     }
 
     #[test]

@@ -31,6 +31,7 @@ mod migrate;
 mod outbox;
 mod pool;
 mod refusals;
+mod rekey;
 mod reset_codes;
 mod runs;
 mod sessions;

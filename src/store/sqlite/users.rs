@@ -92,9 +92,21 @@ impl Tx<'_> {
 
     /// Rejects a key that is the user name or the e-mail address of a user other than `owner`, so that no user can take
     /// another user's address as a user name.
-    fn check_key_unused(&self, key: &str, field: Field, owner: Option<UserId>) -> Result<(), StoreError> {
-        let taken = self.exists(NAME_OR_ADDRESS_IN_USE, params![key, owner.map(|id| id.0)])?;
-        if taken { Err(StoreError::Taken(field)) } else { Ok(()) }
+    ///
+    /// `former` is the former key, if it differs: a user may have kept it.
+    fn check_key_unused(
+        &self,
+        key: &str,
+        former: Option<&str>,
+        field: Field,
+        owner: Option<UserId>,
+    ) -> Result<(), StoreError> {
+        for key in [Some(key), former].into_iter().flatten() {
+            if self.exists(NAME_OR_ADDRESS_IN_USE, params![key, owner.map(|id| id.0)])? {
+                return Err(StoreError::Taken(field));
+            }
+        }
+        Ok(())
     }
 
     fn keep_newest_addresses(&self, id: UserId, newest: &str) -> Result<(), StoreError> {
@@ -119,16 +131,23 @@ impl ReadUsers for Tx<'_> {
 
     fn user_by_login(&self, login: &Login) -> Result<Option<User>, StoreError> {
         let order = if login.looks_like_email() { [BY_EMAIL, BY_NAME] } else { [BY_NAME, BY_EMAIL] };
-        for sql in order {
-            if let Some(user) = self.one(sql, [login.key()], user)? {
-                return Ok(Some(user));
+        for key in login.former_key().into_iter().chain([login.key()]) {
+            for sql in order {
+                if let Some(user) = self.one(sql, [key], user)? {
+                    return Ok(Some(user));
+                }
             }
         }
         Ok(None)
     }
 
     fn user_by_email(&self, email: &Email) -> Result<Option<User>, StoreError> {
-        self.one(BY_EMAIL, [email.key()], user)
+        for key in email.former_key().into_iter().chain([email.key()]) {
+            if let Some(user) = self.one(BY_EMAIL, [key], user)? {
+                return Ok(Some(user));
+            }
+        }
+        Ok(None)
     }
 
     fn any_superuser(&self) -> Result<bool, StoreError> {
@@ -167,9 +186,9 @@ impl WriteUsers for Tx<'_> {
     fn insert_user(&self, user: &NewUser) -> Result<UserId, StoreError> {
         let username_key = user.username.key();
         let email_key = user.email.as_ref().map(Email::key);
-        self.check_key_unused(&username_key, Field::Username, None)?;
-        if let Some(key) = &email_key {
-            self.check_key_unused(key, Field::Email, None)?;
+        self.check_key_unused(&username_key, user.username.former_key().as_deref(), Field::Username, None)?;
+        if let Some((email, key)) = user.email.as_ref().zip(email_key.as_ref()) {
+            self.check_key_unused(key, email.former_key().as_deref(), Field::Email, None)?;
         }
         if let Some(id) = user.id
             && self.exists(BY_ID, [id.0])?
@@ -225,7 +244,7 @@ impl WriteUsers for Tx<'_> {
 
     fn set_username(&self, id: UserId, username: &Username) -> Result<(), StoreError> {
         let key = username.key();
-        self.check_key_unused(&key, Field::Username, Some(id))?;
+        self.check_key_unused(&key, username.former_key().as_deref(), Field::Username, Some(id))?;
         self.execute(
             "UPDATE users SET username = ?2, username_key = ?3 WHERE id = ?1",
             params![id.0, username.as_str(), key],
@@ -235,7 +254,7 @@ impl WriteUsers for Tx<'_> {
 
     fn set_email(&self, id: UserId, email: &Email) -> Result<(), StoreError> {
         let key = email.key();
-        self.check_key_unused(&key, Field::Email, Some(id))?;
+        self.check_key_unused(&key, email.former_key().as_deref(), Field::Email, Some(id))?;
         self.execute(
             "UPDATE users SET email = ?2, email_key = ?3, email_verified = 0 WHERE id = ?1",
             params![id.0, email.as_str(), key],

@@ -78,15 +78,15 @@ const REGISTER: &[RequestRow] = &[
     ),
     (
         "/register",
-        br#"{"username":" dora","password":"long enough","email":"dora@example.com"}"#,
+        br#"{"username":"do\u3164ra","password":"long enough","email":"dora@example.com"}"#,
         400,
-        r#"{"status":"ERROR","code":"invalid_field","message":"username must not contain control characters, or spaces at the start or end"}"#,
+        r#"{"status":"ERROR","code":"invalid_field","message":"username must not contain control characters or invisible characters"}"#,
     ),
     (
         "/register",
         br#"{"username":"do\u0000ra","password":"long enough","email":"dora@example.com"}"#,
         400,
-        r#"{"status":"ERROR","code":"invalid_field","message":"username must not contain control characters, or spaces at the start or end"}"#,
+        r#"{"status":"ERROR","code":"invalid_field","message":"username must not contain control characters or invisible characters"}"#,
     ),
     (
         "/register",

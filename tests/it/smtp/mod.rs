@@ -59,8 +59,13 @@ impl SmtpTarget {
 
 /// An e-mail with [`CODE`] to `<name>@example.com`.
 fn new_mail(mailer: &Mailer, name: &str, at: Timestamp) -> NewMail {
-    let username = Username::parse(name).unwrap();
+    new_mail_to(mailer, &format!("{name}@example.com"), at)
+}
+
+/// An e-mail with [`CODE`] to this address.
+fn new_mail_to(mailer: &Mailer, to: &str, at: Timestamp) -> NewMail {
+    let username = Username::parse("anna").unwrap();
     let code = ResetCode::from_random([1; 12]);
     let mail = Mail::ResetCode { username, code, valid_for: Duration::from_mins(15) };
-    mailer.prepare(&mail, &Email::parse(&format!("{name}@example.com")).unwrap(), at, &Random::System).unwrap()
+    mailer.prepare(&mail, &Email::parse(to).unwrap(), at, &Random::System).unwrap()
 }

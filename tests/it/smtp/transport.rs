@@ -78,6 +78,27 @@ async fn starttls_and_tls_are_checked_against_the_ca_file() {
     }
 }
 
+/// A domain beyond ASCII is sent as A-labels. A local part beyond ASCII needs SMTPUTF8.
+#[tokio::test]
+async fn an_address_beyond_ascii_is_delivered_or_given_up_at_once() {
+    let Some(ascii) = MailServer::start(&["--ascii"]) else { return };
+    let Some(unicode) = MailServer::start(&[]) else { return };
+    let deliver = async |port: u16, to: &str| {
+        let mailer = SmtpTarget::plain(port).mailer();
+        let mut item = item(&mailer, "anna");
+        item.sealed = super::new_mail_to(&mailer, to, NOW).sealed;
+        mailer.deliver(&item, NOW).await
+    };
+    deliver(ascii.port, "Ann@MÜNCHEN.example").await.unwrap();
+    assert_eq!(ascii.next()["to"], json!(["Ann@xn--mnchen-3ya.example"]));
+    deliver(unicode.port, "νίκος@münchen.example").await.unwrap();
+    assert_eq!(unicode.next()["to"], json!(["νίκος@xn--mnchen-3ya.example"]));
+    let error = deliver(ascii.port, "νίκος@münchen.example").await.unwrap_err();
+    assert!(error.is_undeliverable() && error.to_string().contains("SMTPUTF8"), "{error}");
+    assert!(error.to_string().contains("ν***@münchen.example"), "{error}");
+    assert!(ascii.stop().is_empty());
+}
+
 #[tokio::test]
 async fn required_starttls_is_never_downgraded() {
     let Some(server) = MailServer::start(&["--auth", "bob:wrong horse"]) else { return };

@@ -1,0 +1,3 @@
+-- The keys of names and addresses are computed again by `src/store/sqlite/rekey.rs`: domains are compared as A-labels, and a
+-- final sigma as a sigma. Two users whose new keys would be equal keep their keys apart; an entry in the audit log reports
+-- them.
