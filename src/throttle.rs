@@ -35,9 +35,9 @@ pub enum AttemptKey {
     Caller(IpAddr),
     /// An account, by id, independent of the spelling of its name.
     Account(UserId),
-    /// An account, from an address where its owner has signed in or reset the password before. Attempts from other
-    /// addresses do not count towards this limit, so an attacker cannot lock the owner out.
-    KnownAddress(UserId, IpAddr),
+    /// An account, by one caller. Attempts by other callers do not count towards this limit, so an attacker cannot use
+    /// up the limit of the owner.
+    AccountByCaller(UserId, IpAddr),
     /// A name that no user has, by its [hash](crate::crypto::name_hash::NameHasher). It is counted like an account,
     /// because a difference would reveal whether the user exists.
     UnknownName(u64),
@@ -50,10 +50,9 @@ impl AttemptKey {
         Self::Caller(prefix(address))
     }
 
-    /// Returns the key for attempts on an account from an address where its owner has signed in or reset the password
-    /// before.
-    pub fn known_address(user: UserId, address: IpAddr) -> Self {
-        Self::KnownAddress(user, prefix(address))
+    /// Returns the key of an account and a caller. Addresses are compared as in [`AttemptKey::caller`].
+    pub fn account_by_caller(user: UserId, address: IpAddr) -> Self {
+        Self::AccountByCaller(user, prefix(address))
     }
 }
 
@@ -321,7 +320,7 @@ mod tests {
         let address = IpAddr::from([192, 0, 2, 7]);
         assert_eq!(failures(&throttle, Limit::SignInAccount, ANN, 50).await, 10);
         for other in
-            [AttemptKey::Account(UserId(2)), AttemptKey::known_address(UserId(1), address), AttemptKey::UnknownName(1)]
+            [AttemptKey::Account(UserId(2)), AttemptKey::account_by_caller(UserId(1), address), AttemptKey::UnknownName(1)]
         {
             assert_eq!(failures(&throttle, Limit::SignInAccount, other, 50).await, 10, "{other:?}");
         }

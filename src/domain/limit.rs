@@ -25,8 +25,12 @@ closed_set! {
         SignInCaller,
         /// Wrong reset codes and restore links by one caller.
         ResetGuessCaller,
-        /// Reset e-mails to one account. Beyond the limit the response is the same, but no e-mail is sent.
+        /// Reset e-mails to one account that one caller requested. Beyond the limit the response is the same, but no
+        /// e-mail is sent.
         ResetMailAccount,
+        /// Reset e-mails to one account that were requested by callers that never signed in to it, all together.
+        /// Beyond the limit the response is the same, but no e-mail is sent.
+        ResetMailNewCallers,
         /// Reset e-mails requested by one caller.
         ResetMailCaller,
         /// Attempts to register by one caller.
@@ -52,6 +56,7 @@ impl Limit {
             Self::SignInCaller => ("sign_in_per_caller", (100, 300), ONE_PER_MINUTE),
             Self::ResetGuessCaller => ("reset_guess_per_caller", (10, 300), None),
             Self::ResetMailAccount => ("reset_mail_per_account", (3, 3600), None),
+            Self::ResetMailNewCallers => ("reset_mail_from_new_callers", (20, 3600), None),
             Self::ResetMailCaller => ("reset_mail_per_caller", (30, 3600), None),
             Self::RegisterCaller => ("register_per_caller", (60, 60), None),
             Self::PasswordChangeAccount => ("password_change_per_account", (10, 300), None),
@@ -173,6 +178,7 @@ mod tests {
                 "sign_in_per_caller 100/5m",
                 "reset_guess_per_caller 10/5m",
                 "reset_mail_per_account 3/1h",
+                "reset_mail_from_new_callers 20/1h",
                 "reset_mail_per_caller 30/1h",
                 "register_per_caller 60/1m",
                 "password_change_per_account 10/5m",

@@ -126,7 +126,8 @@ impl PasswordAttempt {
         let Some((user, known)) = found.await? else {
             return Ok((None, AttemptKey::UnknownName(issuer.name_hasher.hash(self.login.key()))));
         };
-        let key = if known { AttemptKey::known_address(user.id, address) } else { AttemptKey::Account(user.id) };
+        // The owner's callers have a limit of their own, so that an attacker cannot lock the owner out.
+        let key = if known { AttemptKey::account_by_caller(user.id, address) } else { AttemptKey::Account(user.id) };
         Ok((Some(user), key))
     }
 }

@@ -15,6 +15,7 @@ pub mod import_users;
 pub mod issue;
 mod kept_names;
 pub mod keys;
+mod mail_limits;
 pub mod mint;
 pub mod redeem_reset;
 pub mod refresh;

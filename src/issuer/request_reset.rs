@@ -2,6 +2,7 @@
 
 use super::context::{Caller, Issuer};
 use super::denied::{Denied, OperatorRule};
+use super::mail_limits::{admit_mail, is_known_caller};
 use super::refusal::Refusal;
 use crate::domain::audit::{Action, AuditEntry, Operator};
 use crate::domain::count::Count;
@@ -13,7 +14,7 @@ use crate::domain::time::Timestamp;
 use crate::domain::user::{Email, User, Username};
 use crate::mail::Mail;
 use crate::store::{CodeHash, StoreError, Write};
-use crate::throttle::{Attempt, AttemptKey};
+use crate::throttle::AttemptKey;
 
 /// A request for a reset e-mail, from a user who forgot the password.
 #[derive(Debug)]
@@ -49,15 +50,9 @@ impl RequestReset {
     /// Queues an e-mail with a code or a link, which replaces an earlier code or link of the user.
     pub async fn run(self, issuer: &Issuer) -> Result<(), Refusal> {
         issuer.throttle.admit(Limit::ResetMailCaller, AttemptKey::caller(self.from.address)).await?.count();
-        let email = self.email.clone();
-        let user = issuer
-            .store
-            .read(move |tx| tx.user_by_email(&email))
-            .await
-            .map_err(|error: StoreError| Refusal::from(error))?;
-        let user = user.filter(|user| user.is_active);
+        let (user, is_known_caller) = self.find(issuer).await?;
         let within_limit = match &user {
-            Some(user) => is_within_limit(issuer, user.id).await,
+            Some(user) => admit_mail(issuer, user.id, self.from, is_known_caller).await,
             None => false,
         };
         let prepared = if let Some(user) = user {
@@ -91,6 +86,19 @@ impl RequestReset {
         written?;
         issuer.counters.add(Count::ResetRequested);
         Ok(())
+    }
+
+    /// Returns the active user with the address, and whether the caller has signed in to the account before. Makes the
+    /// same queries if no user has the address.
+    async fn find(&self, issuer: &Issuer) -> Result<(Option<User>, bool), Refusal> {
+        let email = self.email.clone();
+        let from = self.from;
+        let found = issuer.store.read(move |tx| {
+            let user = tx.user_by_email(&email)?.filter(|user| user.is_active);
+            let is_known_caller = is_known_caller(tx, user.as_ref().map_or(UserId(0), |user| user.id), from)?;
+            Ok::<_, StoreError>((user, is_known_caller))
+        });
+        Ok(found.await?)
     }
 }
 
@@ -132,13 +140,6 @@ impl SendReset {
         });
         sent.await
     }
-}
-
-/// Counts the e-mail, and returns whether the account is within its limit. A reached limit is not a refusal, because
-/// that would reveal that the account exists.
-async fn is_within_limit(issuer: &Issuer, user: UserId) -> bool {
-    let attempt = issuer.throttle.admit(Limit::ResetMailAccount, AttemptKey::Account(user)).await;
-    attempt.map(Attempt::count).is_ok()
 }
 
 /// Prepares the e-mail; `None` if the user has no address. It goes to the stored address and not to the entered one,

@@ -3,6 +3,7 @@
 
 mod http_rules;
 mod limits;
+mod mail_limits;
 mod profile;
 mod requests;
 mod reset;
