@@ -319,9 +319,11 @@ mod tests {
         let (throttle, _) = throttle();
         let address = IpAddr::from([192, 0, 2, 7]);
         assert_eq!(failures(&throttle, Limit::SignInAccount, ANN, 50).await, 10);
-        for other in
-            [AttemptKey::Account(UserId(2)), AttemptKey::account_by_caller(UserId(1), address), AttemptKey::UnknownName(1)]
-        {
+        for other in [
+            AttemptKey::Account(UserId(2)),
+            AttemptKey::account_by_caller(UserId(1), address),
+            AttemptKey::UnknownName(1),
+        ] {
             assert_eq!(failures(&throttle, Limit::SignInAccount, other, 50).await, 10, "{other:?}");
         }
     }

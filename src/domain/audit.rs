@@ -23,6 +23,9 @@ closed_set! {
         SignedOut = "signed_out",
         /// An invalidated refresh token was presented, and its session ended.
         RefreshReused = "refresh_reused",
+        /// The previous refresh token was presented within the grace period by another network than the one that rotated
+        /// it, and was answered.
+        RefreshRepeatedElsewhere = "refresh_repeated_elsewhere",
         /// An authentic refresh token of a generation that its session has not reached was presented.
         RefreshAhead = "refresh_ahead",
         /// The user changed the password.

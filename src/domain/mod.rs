@@ -34,6 +34,8 @@ pub mod reset_code;
 pub mod role;
 pub mod secret;
 pub mod session;
+#[cfg(test)]
+mod session_tests;
 pub mod setting;
 pub mod social;
 pub mod strict_json;

@@ -1,7 +1,7 @@
-//! Ranges of IP addresses, used to list the trusted proxies.
+//! Ranges of IP addresses: the trusted proxies in the settings, and the networks of callers.
 
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 
 use ipnet::IpNet;
@@ -56,10 +56,79 @@ impl FromStr for Network {
     }
 }
 
+/// The network that a caller's address belongs to: an IPv4 /24 or an IPv6 /64. A device usually keeps its network while
+/// it retries a request. An IPv4-mapped IPv6 address counts as IPv4.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum CallerNetwork {
+    /// The first 24 bits of an IPv4 address.
+    V4([u8; 3]),
+    /// The first 64 bits of an IPv6 address.
+    V6([u8; 8]),
+}
+
+impl CallerNetwork {
+    /// The network of an address.
+    pub fn of(address: IpAddr) -> Self {
+        match address.to_canonical() {
+            IpAddr::V4(v4) => {
+                let [a, b, c, _] = v4.octets();
+                Self::V4([a, b, c])
+            }
+            IpAddr::V6(v6) => Self::V6((v6.to_bits() >> 64).try_into().map_or([0; 8], u64::to_be_bytes)),
+        }
+    }
+
+    /// The stored form: 3 or 8 bytes.
+    pub fn as_bytes(&self) -> &[u8] {
+        match self {
+            Self::V4(bytes) => bytes,
+            Self::V6(bytes) => bytes,
+        }
+    }
+
+    /// Reads the stored form. `None` for another length.
+    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let v4 = bytes.try_into().map(Self::V4).ok();
+        v4.or_else(|| bytes.try_into().map(Self::V6).ok())
+    }
+}
+
+impl fmt::Display for CallerNetwork {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::V4([a, b, c]) => write!(f, "{}/24", Ipv4Addr::new(a, b, c, 0)),
+            Self::V6(bytes) => write!(f, "{}/64", Ipv6Addr::from_bits(u128::from(u64::from_be_bytes(bytes)) << 64)),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
     use super::*;
+
+    #[test]
+    fn callers_of_one_network_are_recognised_in_both_families() {
+        for (address, other, is_same) in [
+            ("192.0.2.1", "192.0.2.255", true),
+            ("192.0.2.1", "192.0.3.1", false),
+            ("192.0.2.1", "::ffff:192.0.2.77", true),
+            ("::ffff:192.0.2.1", "::ffff:192.0.3.1", false),
+            ("2001:db8::1", "2001:db8::ffff:ffff:ffff:ffff", true),
+            ("2001:db8::1", "2001:db8:0:1::1", false),
+            ("2001:db8::1", "192.0.2.1", false),
+            ("::1", "127.0.0.1", false),
+        ] {
+            let [address, other] = [address, other].map(|text| CallerNetwork::of(text.parse().unwrap()));
+            assert_eq!(address == other, is_same, "{address} {other}");
+            assert_eq!(CallerNetwork::from_bytes(address.as_bytes()), Some(address));
+        }
+        assert_eq!(CallerNetwork::of("192.0.2.77".parse().unwrap()).to_string(), "192.0.2.0/24");
+        assert_eq!(CallerNetwork::of("2001:db8:1:2::9".parse().unwrap()).to_string(), "2001:db8:1:2::/64");
+        for length in [0, 1, 4, 7, 9, 16] {
+            assert_eq!(CallerNetwork::from_bytes(&vec![0; length]), None);
+        }
+    }
 
     #[test]
     fn a_network_contains_only_its_addresses() {

@@ -12,6 +12,7 @@ use std::time::Duration;
 use super::amr::Amr;
 use super::closed_set::closed_set;
 use super::id::{SessionId, UserId};
+use super::network::CallerNetwork;
 use super::origin::Origin;
 use super::refresh_key::RefreshKey;
 use super::social::ProviderName;
@@ -53,6 +54,51 @@ pub struct Session {
     /// The key of the session's refresh UUIDs. `None` in dialects without them, and until the next refresh of a session
     /// that was opened before sessions had keys.
     pub refresh_key: Option<RefreshKey>,
+    /// The repeats of refreshes within the grace period.
+    pub repeats: Repeats,
+}
+
+/// The repeats of refreshes within the grace period.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Repeats {
+    /// The network of the caller that rotated the refresh token last. `None` before the first rotation, and until the
+    /// next rotation of a session that was rotated before networks were stored.
+    pub rotated_from: Option<CallerNetwork>,
+    /// How often that network has repeated the last rotation.
+    pub from_same_network: u32,
+    /// How often other networks have repeated a rotation of the session. A rotation does not reset it.
+    pub from_other_networks: u32,
+}
+
+/// How often the network that rotated a refresh token may repeat the rotation within the grace period.
+const REPEATS_MAX: u32 = 2;
+/// How often in the life of a session other networks may repeat a rotation. A phone may change its network between a
+/// request and its retry. A thief who shares a session with its owner repeats rotations all the time.
+const REPEATS_FROM_OTHER_NETWORKS_MAX: u32 = 1;
+
+/// A repeat of a refresh that is answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Repeat {
+    /// The network that rotated the token repeats the rotation.
+    SameNetwork,
+    /// Another network repeats the rotation.
+    OtherNetwork,
+    /// The rotation left the token valid, so that a repeat proves nothing and is not counted.
+    StillValid,
+}
+
+impl Repeats {
+    /// The repeat that a caller in `network` makes; `None` if the repeats are used up. A caller without a network counts
+    /// as the one that rotated.
+    fn next(&self, network: Option<CallerNetwork>) -> Option<Repeat> {
+        let is_elsewhere =
+            self.rotated_from.zip(network).is_some_and(|(rotated_from, network)| rotated_from != network);
+        if is_elsewhere {
+            (self.from_other_networks < REPEATS_FROM_OTHER_NETWORKS_MAX).then_some(Repeat::OtherNetwork)
+        } else {
+            (self.from_same_network < REPEATS_MAX).then_some(Repeat::SameNetwork)
+        }
+    }
 }
 
 closed_set! {
@@ -118,10 +164,11 @@ pub enum RefreshOutcome {
         /// Whether the rotation invalidates all earlier tokens.
         invalidates_earlier: bool,
     },
-    /// A retry or a second browser tab within the grace period: the caller gets the same successor, and nothing
-    /// changes.
-    Repeat,
-    /// An earlier rotation has invalidated the token: the session ends.
+    /// A retry or a second browser tab within the grace period: the caller gets the same successor, and only the repeat
+    /// is counted.
+    Repeat(Repeat),
+    /// An earlier rotation has invalidated the token, and the repeats within the grace period are used up: the session
+    /// ends.
     Reuse,
     /// The session is live and has not reached this generation: the token is rejected, and the session stays as it is.
     /// Either the database is older than the token, or someone else can make tokens.
@@ -148,16 +195,26 @@ impl Session {
         policy.max_age.map_or(unlimited, |max_age| unlimited.min(self.opened_at + max_age))
     }
 
-    /// The outcome of presenting a refresh token of `generation` at `now`.
-    pub fn evaluate_refresh(&self, generation: u32, now: Timestamp, policy: &RefreshPolicy) -> RefreshOutcome {
+    /// The outcome of presenting a refresh token of `generation` at `now`, from `network`.
+    pub fn evaluate_refresh(
+        &self,
+        generation: u32,
+        network: Option<CallerNetwork>,
+        now: Timestamp,
+        policy: &RefreshPolicy,
+    ) -> RefreshOutcome {
         if !self.is_live(now, policy) {
             return RefreshOutcome::Rejected;
         }
         let expires_at = self.extended_expiry(now, policy);
+        let is_valid = generation >= self.min_generation;
         match self.generation.checked_sub(generation) {
             None => RefreshOutcome::Ahead,
-            Some(1) if policy.is_within_grace(now.since(self.rotated_at)) => RefreshOutcome::Repeat,
-            Some(_) if generation < self.min_generation => RefreshOutcome::Reuse,
+            Some(1) if policy.is_within_grace(now.since(self.rotated_at)) => {
+                let repeat = if is_valid { Some(Repeat::StillValid) } else { self.repeats.next(network) };
+                repeat.map_or(RefreshOutcome::Reuse, RefreshOutcome::Repeat)
+            }
+            Some(_) if !is_valid => RefreshOutcome::Reuse,
             Some(_) if !policy.rotate => {
                 RefreshOutcome::Advance { to: self.generation, expires_at, invalidates_earlier: false }
             }
@@ -167,147 +224,6 @@ impl Session {
                 }
                 None => RefreshOutcome::Rejected,
             },
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::super::dialect::Dialect;
-    use super::*;
-    use proptest::prelude::*;
-    use uuid::Uuid;
-
-    const POLICY: RefreshPolicy = RefreshPolicy {
-        lifetime: Duration::from_secs(1000),
-        max_age: None,
-        rotate: true,
-        reuse_grace: Duration::from_secs(10),
-        earlier_tokens_stay_valid: false,
-    };
-
-    fn at(seconds: i64) -> Timestamp {
-        Timestamp::from_unix(seconds)
-    }
-
-    fn session(generation: u32, rotated_at: i64) -> Session {
-        Session {
-            id: SessionId(Uuid::nil()),
-            user: UserId(1),
-            opened_by: Origin::Dialect(Dialect::DrfPyjwt),
-            generation,
-            min_generation: generation,
-            opened_at: at(0),
-            auth_time: at(0),
-            amr: None,
-            rotated_at: at(rotated_at),
-            expires_at: at(1000),
-            ended: None,
-            must_change_password: false,
-            address: None,
-            provider: None,
-            refresh_key: None,
-        }
-    }
-
-    #[test]
-    fn the_current_refresh_token_advances_the_session() {
-        let advance = RefreshOutcome::Advance { to: 4, expires_at: at(1500), invalidates_earlier: true };
-        assert_eq!(session(3, 400).evaluate_refresh(3, at(500), &POLICY), advance);
-        let unrotated = RefreshOutcome::Advance { to: 3, expires_at: at(1500), invalidates_earlier: false };
-        assert_eq!(session(3, 400).evaluate_refresh(3, at(500), &RefreshPolicy { rotate: false, ..POLICY }), unrotated);
-    }
-
-    #[test]
-    fn the_previous_refresh_token_repeats_within_the_grace_period_and_is_reuse_after_it() {
-        assert_eq!(session(3, 490).evaluate_refresh(2, at(500), &POLICY), RefreshOutcome::Repeat);
-        assert_eq!(session(3, 489).evaluate_refresh(2, at(500), &POLICY), RefreshOutcome::Reuse);
-        assert_eq!(session(3, 499).evaluate_refresh(1, at(500), &POLICY), RefreshOutcome::Reuse);
-        let without_grace = RefreshPolicy { reuse_grace: Duration::ZERO, ..POLICY };
-        assert_eq!(session(3, 500).evaluate_refresh(2, at(500), &without_grace), RefreshOutcome::Reuse);
-    }
-
-    #[test]
-    fn without_blacklist_earlier_refresh_tokens_advance_the_session() {
-        let policy = RefreshPolicy { earlier_tokens_stay_valid: true, ..POLICY };
-        let advance = RefreshOutcome::Advance { to: 4, expires_at: at(1500), invalidates_earlier: false };
-        let lenient = Session { min_generation: 0, ..session(3, 489) };
-        for generation in [0, 2, 3] {
-            assert_eq!(lenient.evaluate_refresh(generation, at(500), &policy), advance, "{generation}");
-        }
-        assert_eq!(
-            session(3, 490).evaluate_refresh(2, at(500), &policy),
-            RefreshOutcome::Repeat,
-            "two concurrent refreshes have one successor"
-        );
-        assert_eq!(session(3, 489).evaluate_refresh(4, at(500), &policy), RefreshOutcome::Ahead);
-        let ended = Session { ended: Some((at(400), EndReason::SignOut)), ..session(3, 0) };
-        assert_eq!(ended.evaluate_refresh(1, at(500), &policy), RefreshOutcome::Rejected);
-    }
-
-    #[test]
-    fn changing_the_refresh_policy_neither_invalidates_nor_revives_tokens() {
-        let lenient = Session { min_generation: 1, ..session(3, 400) };
-        let earlier_valid = RefreshPolicy { earlier_tokens_stay_valid: true, ..POLICY };
-        let unrotated = RefreshPolicy { rotate: false, ..POLICY };
-        let advance =
-            |to, invalidates_earlier| RefreshOutcome::Advance { to, expires_at: at(1500), invalidates_earlier };
-        for (policy, expected) in
-            [(POLICY, advance(4, true)), (earlier_valid, advance(4, false)), (unrotated, advance(3, false))]
-        {
-            assert_eq!(lenient.evaluate_refresh(1, at(500), &policy), expected);
-            assert_eq!(lenient.evaluate_refresh(0, at(500), &policy), RefreshOutcome::Reuse);
-        }
-    }
-
-    #[test]
-    fn an_ended_session_or_unknown_generation_changes_nothing() {
-        assert_eq!(session(3, 0).evaluate_refresh(4, at(500), &POLICY), RefreshOutcome::Ahead);
-        assert_eq!(session(3, 0).evaluate_refresh(4, at(1000), &POLICY), RefreshOutcome::Rejected);
-        assert_eq!(session(3, 0).evaluate_refresh(3, at(1000), &POLICY), RefreshOutcome::Rejected);
-        let ended = Session { ended: Some((at(400), EndReason::SignOut)), ..session(3, 0) };
-        assert_eq!(ended.evaluate_refresh(3, at(500), &POLICY), RefreshOutcome::Rejected);
-        assert_eq!(session(u32::MAX, 0).evaluate_refresh(u32::MAX, at(5), &POLICY), RefreshOutcome::Rejected);
-    }
-
-    #[test]
-    fn a_session_ends_at_its_maximum_age() {
-        let with_max_age = RefreshPolicy { max_age: Some(Duration::from_mins(10)), ..POLICY };
-        assert_eq!(
-            session(0, 0).evaluate_refresh(0, at(500), &with_max_age),
-            RefreshOutcome::Advance { to: 1, expires_at: at(600), invalidates_earlier: true }
-        );
-        assert_eq!(session(0, 0).evaluate_refresh(0, at(600), &with_max_age), RefreshOutcome::Rejected);
-        assert!(session(0, 0).is_live(at(599), &with_max_age) && !session(0, 0).is_live(at(600), &with_max_age));
-        assert!(session(0, 0).is_live(at(600), &POLICY), "the maximum age is read at each check");
-    }
-
-    proptest! {
-        /// For any sequence of presented tokens and waiting times: a generation has one successor, the generation of a
-        /// live session only increases, and a token older than the previous one ends the session.
-        #[test]
-        fn generations_only_increase(steps in prop::collection::vec((0u32..6, 0i64..30), 1..40)) {
-            let mut session = session(0, 0);
-            let mut now = at(0);
-            for (generations_back, wait) in steps {
-                now = now + Duration::from_secs(wait.unsigned_abs());
-                let presented = session.generation.saturating_sub(generations_back);
-                match session.evaluate_refresh(presented, now, &POLICY) {
-                    RefreshOutcome::Advance { to, expires_at, invalidates_earlier } => {
-                        prop_assert_eq!((presented, to), (session.generation, session.generation + 1));
-                        prop_assert!(invalidates_earlier && expires_at >= session.expires_at);
-                        let rotated_at = now;
-                        session = Session { generation: to, min_generation: to, rotated_at, expires_at, ..session };
-                    }
-                    RefreshOutcome::Repeat => prop_assert_eq!(presented + 1, session.generation),
-                    RefreshOutcome::Reuse => {
-                        prop_assert!(presented < session.generation);
-                        session.ended = Some((now, EndReason::Reuse));
-                    }
-                    RefreshOutcome::Ahead => prop_assert!(presented > session.generation),
-                    RefreshOutcome::Rejected => prop_assert!(!session.is_live(now, &POLICY)),
-                }
-            }
         }
     }
 }

@@ -10,8 +10,9 @@ use super::refusal::{Refusal, Unauthenticated};
 use super::signed_in::SignedIn;
 use crate::domain::audit::{Action, AuditEntry};
 use crate::domain::dialect::RefreshStyle;
+use crate::domain::network::CallerNetwork;
 use crate::domain::refresh_key::RefreshKey;
-use crate::domain::session::{EndReason, RefreshOutcome, Session};
+use crate::domain::session::{EndReason, RefreshOutcome, Repeat, Session};
 use crate::domain::time::Timestamp;
 use crate::random::Random;
 use crate::store::{AuditQuery, RefreshStep, SessionAdvance, StoreError, Write};
@@ -56,20 +57,30 @@ impl Refresh {
             let Some((session, user)) = found.filter(|(_, user)| user.is_active) else { return rejected };
             let Some(generation) = token.generation_in(&session, &refresh_tokens) else { return rejected };
             let policy = settings.policy_of(&session);
-            let refreshed = |session| {
+            let refreshed = |user, session| {
                 let signed_in = SignedIn::authenticated(user, session);
                 Refreshed { signed_in, rotated: policy.rotate }
             };
-            match session.evaluate_refresh(generation, now, policy) {
+            let network = CallerNetwork::of(from.address);
+            match session.evaluate_refresh(generation, Some(network), now, policy) {
                 RefreshOutcome::Advance { to, expires_at, invalidates_earlier } => {
                     let new_refresh_key = missing_key(&session, to, &random);
-                    let advance = SessionAdvance { to, now, expires_at, invalidates_earlier, new_refresh_key };
+                    let from = Some(network);
+                    let advance = SessionAdvance { to, now, from, expires_at, invalidates_earlier, new_refresh_key };
                     let refresh_key = new_refresh_key.or(session.refresh_key);
                     let rotated_at = if to == session.generation { session.rotated_at } else { now };
                     let session = Session { generation: to, rotated_at, expires_at, refresh_key, ..session };
-                    RefreshStep::Advance(advance, Ok(refreshed(session)))
+                    RefreshStep::Advance(advance, Ok(refreshed(user, session)))
                 }
-                RefreshOutcome::Repeat => RefreshStep::Unchanged(Ok(refreshed(session))),
+                RefreshOutcome::Repeat(Repeat::StillValid) => RefreshStep::Unchanged(Ok(refreshed(user, session))),
+                RefreshOutcome::Repeat(repeat) => {
+                    let rotated = policy.rotate;
+                    RefreshStep::Write(Box::new(move |tx| {
+                        record_repeat(tx, &session, repeat, from, now)?;
+                        let signed_in = SignedIn::authenticated(user.clone(), session.clone());
+                        Ok(Ok(Refreshed { signed_in, rotated }))
+                    }))
+                }
                 RefreshOutcome::Reuse => {
                     RefreshStep::Write(Box::new(move |tx| end_reused(tx, &session, generation, from, now).map(Err)))
                 }
@@ -91,6 +102,28 @@ fn missing_key(session: &Session, to: u32, random: &Random) -> Option<RefreshKey
         && to != session.generation
         && session.opened_by.refresh_style() == RefreshStyle::Uuid;
     needs_key.then(|| RefreshKey::new(random.bytes(), to))
+}
+
+/// Counts a repeat, and records it in the audit log if another network than the one that rotated the token made it.
+fn record_repeat(
+    tx: &dyn Write,
+    session: &Session,
+    repeat: Repeat,
+    from: Caller,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let from_other_network = repeat == Repeat::OtherNetwork;
+    if !tx.count_repeat(session, from_other_network)? {
+        return Err(StoreError::Unavailable("the session was refreshed at the same time".to_owned()));
+    }
+    if !from_other_network {
+        return Ok(());
+    }
+    let rotated_from = session.repeats.rotated_from.map(|network| format!("; rotated from {network}"));
+    let detail =
+        format!("generation {} of session {}{}", session.generation, session.id, rotated_from.unwrap_or_default());
+    let action = Action::RefreshRepeatedElsewhere;
+    tx.record(&AuditEntry::by_user(now, action, session.user, from.address, detail))
 }
 
 /// Ends a session because its spent refresh token was presented again. Records nothing if another request has ended it

@@ -33,9 +33,10 @@ impl Renew<'_> {
             if session.opened_by.refresh_style() != RefreshStyle::SelfRenewing {
                 return rejected(Unauthenticated::NotRenewable);
             }
-            match session.evaluate_refresh(session.generation, now, settings.policy_of(&session)) {
+            match session.evaluate_refresh(session.generation, None, now, settings.policy_of(&session)) {
                 RefreshOutcome::Advance { to, expires_at, invalidates_earlier } if user.is_active => {
-                    let advance = SessionAdvance { to, now, expires_at, invalidates_earlier, new_refresh_key: None };
+                    let advance =
+                        SessionAdvance { to, now, from: None, expires_at, invalidates_earlier, new_refresh_key: None };
                     let session = Session { expires_at, ..session };
                     RefreshStep::Advance(advance, Ok(SignedIn::authenticated(user, session)))
                 }

@@ -13,7 +13,7 @@ use crate::domain::id::{SessionId, UserId};
 use crate::domain::origin::Origin;
 use crate::domain::password::Password;
 use crate::domain::refresh_key::RefreshKey;
-use crate::domain::session::Session;
+use crate::domain::session::{Repeats, Session};
 use crate::domain::user::{Login, User};
 use crate::store::{StoreError, Write};
 use crate::throttle::prefix;
@@ -64,6 +64,7 @@ pub(super) fn begin(issuer: &Issuer, user: UserId, dialect: Dialect, address: Op
         address,
         provider: None,
         refresh_key: has_key.then(|| RefreshKey::new(issuer.random.bytes(), 0)),
+        repeats: Repeats::default(),
     };
     let expires_at = session.extended_expiry(now, issuer.settings().policy_of(&session));
     Session { expires_at, ..session }

@@ -8,6 +8,7 @@ use super::refresh::{end_reused, record_ahead};
 use super::refresh_token::PresentedRefreshToken;
 use super::refusal::{Refusal, Unauthenticated};
 use crate::domain::audit::{Action, AuditEntry};
+use crate::domain::network::CallerNetwork;
 use crate::domain::session::{EndReason, RefreshOutcome, Session};
 use crate::domain::time::Timestamp;
 use crate::store::{StoreError, Write};
@@ -36,8 +37,9 @@ impl SignOutByRefresh {
                 token.generation_in(&session, &refresh_tokens).map(|generation| (session, generation))
             });
             let Some((session, generation)) = found else { return Ok(Err(Unauthenticated::SessionEnded)) };
-            match session.evaluate_refresh(generation, now, settings.policy_of(&session)) {
-                RefreshOutcome::Advance { .. } | RefreshOutcome::Repeat => end(tx, &session, from, now).map(Ok),
+            let network = Some(CallerNetwork::of(from.address));
+            match session.evaluate_refresh(generation, network, now, settings.policy_of(&session)) {
+                RefreshOutcome::Advance { .. } | RefreshOutcome::Repeat(_) => end(tx, &session, from, now).map(Ok),
                 RefreshOutcome::Reuse => end_reused(tx, &session, generation, from, now).map(Err),
                 RefreshOutcome::Ahead => record_ahead(tx, &session, generation, from, now).map(Err),
                 RefreshOutcome::Rejected => Ok(Err(Unauthenticated::SessionEnded)),

@@ -7,6 +7,7 @@ use super::refresh_token::verify_refresh_jwt;
 use super::refusal::{Refusal, Unauthenticated};
 use super::sliding::RenewSliding;
 use crate::crypto::token::TokenFault;
+use crate::domain::network::CallerNetwork;
 use crate::domain::session::RefreshOutcome;
 use crate::domain::token_kind::TokenKind;
 use crate::store::StoreError;
@@ -42,8 +43,9 @@ impl VerifyToken<'_> {
         let settings = issuer.settings();
         let found = issuer.store.read(move |tx| tx.session(token.session)).await?;
         let (session, user) = found.ok_or(Unauthenticated::SessionEnded)?;
-        match session.evaluate_refresh(token.generation, now, settings.policy_of(&session)) {
-            RefreshOutcome::Advance { .. } | RefreshOutcome::Repeat if user.is_active => Ok(()),
+        let network = Some(CallerNetwork::of(self.from.address));
+        match session.evaluate_refresh(token.generation, network, now, settings.policy_of(&session)) {
+            RefreshOutcome::Advance { .. } | RefreshOutcome::Repeat(_) if user.is_active => Ok(()),
             RefreshOutcome::Ahead if user.is_active => {
                 let from = self.from;
                 let recorded = issuer.store.write(move |tx| record_ahead(tx, &session, token.generation, from, now));

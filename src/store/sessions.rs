@@ -2,6 +2,7 @@
 
 use super::error::StoreError;
 use crate::domain::id::{SessionId, SessionPrefix, UserId};
+use crate::domain::network::CallerNetwork;
 use crate::domain::origin::Origin;
 use crate::domain::refresh_key::RefreshKey;
 use crate::domain::session::{EndReason, Session};
@@ -65,6 +66,9 @@ pub struct SessionAdvance {
     pub to: u32,
     /// The time of the change. If the generation changes, it becomes the rotation date.
     pub now: Timestamp,
+    /// The network of the caller. If the generation changes, it becomes the network that rotated, and its repeats start
+    /// at 0.
+    pub from: Option<CallerNetwork>,
     /// The new expiry.
     pub expires_at: Timestamp,
     /// Whether the generations before `to` become invalid.
@@ -97,6 +101,9 @@ pub trait WriteSessions {
     /// Atomically advances a session, but only if it still has the generation in `seen` and was not ended. Returns
     /// false if nothing was changed.
     fn advance_session(&self, seen: SeenSession, advance: SessionAdvance) -> Result<bool, StoreError>;
+    /// Counts a repeat of the last rotation, by the network that rotated or by another one, but only if the session
+    /// still has the generation and the counts of `seen` and was not ended. Returns false if nothing was changed.
+    fn count_repeat(&self, seen: &Session, from_other_network: bool) -> Result<bool, StoreError>;
     /// Ends a session. Changes nothing and returns false if the session has already ended or expired, or does not
     /// exist.
     fn end_session(&self, id: SessionId, now: Timestamp, reason: EndReason) -> Result<bool, StoreError>;

@@ -22,6 +22,7 @@ mod operators;
 mod overload;
 mod process;
 mod races;
+mod repeats;
 mod rest_jwt;
 mod sessions;
 mod simplejwt;

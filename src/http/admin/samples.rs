@@ -6,7 +6,7 @@ use crate::domain::claims::Claims;
 use crate::domain::dialect::Dialect;
 use crate::domain::id::{SessionId, Subject, UserId};
 use crate::domain::origin::Origin;
-use crate::domain::session::Session;
+use crate::domain::session::{Repeats, Session};
 use crate::domain::time::Timestamp;
 use crate::domain::user::{Email, User, Username};
 
@@ -49,5 +49,6 @@ pub fn session() -> Session {
         address: None,
         provider: None,
         refresh_key: None,
+        repeats: Repeats::default(),
     }
 }

@@ -13,7 +13,7 @@ use crate::domain::dialect::Dialect;
 use crate::domain::id::{SessionId, Subject, UserId};
 use crate::domain::origin::Origin;
 use crate::domain::password::PasswordHash;
-use crate::domain::session::Session;
+use crate::domain::session::{Repeats, Session};
 use crate::domain::time::Timestamp;
 use crate::domain::user::{Email, NewUser, Username};
 
@@ -54,7 +54,7 @@ macro_rules! conformance {
                 a_session_is_found_by_the_prefix_of_its_id,
                 the_temporary_password_mark_is_cleared, live_sessions_are_paged_newest_first;
             refresh: a_refresh_advances_the_session_it_was_shown, a_refresh_gives_a_session_a_key,
-                a_refresh_may_change_nothing,
+                a_refresh_may_change_nothing, repeats_of_a_refresh_are_counted,
                 a_refresh_may_run_a_write, one_of_concurrent_refreshes_advances_a_session,
                 an_ended_session_is_not_advanced, a_failed_refresh_write_leaves_nothing;
             secret_renewal: all_sessions_and_codes_of_all_users_end, sealed_data_is_replaced;
@@ -135,7 +135,14 @@ fn hash(text: &str) -> PasswordHash {
 
 /// Returns a change that sets the generation at `now` and the expiry, and invalidates the earlier generations.
 fn advance(to: u32, now: i64, expires_at: i64) -> SessionAdvance {
-    SessionAdvance { to, now: at(now), expires_at: at(expires_at), invalidates_earlier: true, new_refresh_key: None }
+    SessionAdvance {
+        to,
+        now: at(now),
+        from: None,
+        expires_at: at(expires_at),
+        invalidates_earlier: true,
+        new_refresh_key: None,
+    }
 }
 
 /// Returns a user with this user name, an address that starts with it, and a `sub` derived from it.
@@ -175,6 +182,7 @@ fn session(number: u128, user: UserId) -> Session {
         address: Some(ip("192.0.2.1")),
         provider: None,
         refresh_key: None,
+        repeats: Repeats::default(),
     }
 }
 

@@ -1,10 +1,11 @@
 //! A refresh finds its session, decides and changes it in one step.
 
 use super::retrying_store::RetryingStore;
-use super::{advance, at, insert, new_user, open, read, session, sid, stored_session};
+use super::{advance, at, insert, new_user, open, read, session, sid, stored_session, write};
 use crate::domain::id::SessionPrefix;
+use crate::domain::network::CallerNetwork;
 use crate::domain::refresh_key::RefreshKey;
-use crate::domain::session::{EndReason, Session};
+use crate::domain::session::{EndReason, Repeats, Session};
 use crate::store::{RefreshStep, SessionAdvance, SessionKey, StoreError};
 
 pub(crate) async fn a_refresh_advances_the_session_it_was_shown(store: &RetryingStore) {
@@ -39,6 +40,40 @@ pub(crate) async fn a_refresh_gives_a_session_a_key(store: &RetryingStore) {
         let stored = stored.map(|session| (session.generation, session.expires_at, session.refresh_key));
         assert_eq!(stored, Some((to, at(expires_at), Some(new))));
     }
+}
+
+pub(crate) async fn repeats_of_a_refresh_are_counted(store: &RetryingStore) {
+    let ann = insert(store, new_user("ann")).await;
+    let repeats = |rotated_from, from_same_network, from_other_networks| Repeats {
+        rotated_from,
+        from_same_network,
+        from_other_networks,
+    };
+    let home = Some(CallerNetwork::V4([192, 0, 2]));
+    let away = Some(CallerNetwork::V6([7; 8]));
+    let mut seen = open(store, Session { repeats: repeats(home, 0, 0), ..session(1, ann) }).await;
+    for (from_other_network, expected) in
+        [(false, repeats(home, 1, 0)), (true, repeats(home, 1, 1)), (false, repeats(home, 2, 1))]
+    {
+        let before = seen.clone();
+        assert!(write(store, move |tx| tx.count_repeat(&before, from_other_network)).await);
+        let before = seen.clone();
+        assert!(!write(store, move |tx| tx.count_repeat(&before, from_other_network)).await, "the counts have changed");
+        seen = Session { repeats: expected, ..seen };
+        assert_eq!(stored_session(store, sid(1)).await, Some(seen.clone()));
+    }
+    // A rotation stores its network and starts the count of that network at 0. Without a rotation nothing changes.
+    for (to, from, expected) in
+        [(0, away, repeats(home, 2, 1)), (1, away, repeats(away, 0, 1)), (2, None, repeats(None, 0, 1))]
+    {
+        let refreshed = store.refresh_session(SessionKey::Id(sid(1)), move |_| {
+            RefreshStep::Advance(SessionAdvance { from, ..advance(to, 1100, 2100) }, ())
+        });
+        assert_eq!(refreshed.await, Ok(()));
+        assert_eq!(stored_session(store, sid(1)).await.map(|session| session.repeats), Some(expected), "{to}");
+    }
+    let stale = seen.clone();
+    assert!(!write(store, move |tx| tx.count_repeat(&stale, true)).await, "the session has another generation");
 }
 
 pub(crate) async fn a_refresh_may_change_nothing(store: &RetryingStore) {

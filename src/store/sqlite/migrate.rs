@@ -25,6 +25,7 @@ pub(super) const STEPS: &[M<'static>] = &[
     M::up(include_str!("../../../migrations/sqlite/0009_kept_names.sql")),
     M::up(include_str!("../../../migrations/sqlite/0010_refresh_key.sql")),
     M::up(LOOK_UP_KEYS),
+    M::up(include_str!("../../../migrations/sqlite/0012_repeats.sql")),
 ];
 
 const LOOK_UP_KEYS: &str = include_str!("../../../migrations/sqlite/0011_look_up_keys.sql");

@@ -36,6 +36,7 @@ const STATEMENTS: &[(&str, &str)] = &[
     ("a refresh", sessions::ADVANCE),
     ("a refresh with an end on another day", sessions::ADVANCE_DAY),
     ("a refresh that sets the key", sessions::ADVANCE_WITH_KEY),
+    ("a repeat of a refresh", sessions::COUNT_REPEAT),
     ("a sign-out", sessions::END),
     ("ending all of a user's sessions", sessions::END_OF_USER),
     ("the newest sessions of an origin", sessions::NEWEST_OF_ORIGIN),

@@ -8,9 +8,10 @@ use super::tx::{Columns, Tx, address_text, date};
 use super::users::{user_columns, user_of};
 use crate::domain::amr::Amr;
 use crate::domain::id::{SessionId, SessionPrefix, UserId};
+use crate::domain::network::CallerNetwork;
 use crate::domain::origin::Origin;
 use crate::domain::refresh_key::RefreshKey;
-use crate::domain::session::{EndReason, Session};
+use crate::domain::session::{EndReason, Repeats, Session};
 use crate::domain::social::ProviderName;
 use crate::domain::time::Timestamp;
 use crate::domain::user::User;
@@ -29,7 +30,7 @@ macro_rules! session_columns {
     () => {
         "s.id, s.user_id, s.opened_by, s.generation, s.good_from, s.opened_at, s.auth_time, s.amr, s.rotated_at,
            s.expires_at, s.ended_at, s.end_reason, s.must_change_password, s.address, s.provider, s.refresh_key,
-           s.refresh_key_from"
+           s.refresh_key_from, s.rotated_network, s.repeats, s.repeats_elsewhere"
     };
 }
 
@@ -53,7 +54,9 @@ macro_rules! advance {
     ($also:literal, $if:literal) => {
         concat!(
             "UPDATE sessions SET generation = ?3, good_from = CASE WHEN ?6 THEN ?3 ELSE good_from END,
-               rotated_at = CASE ?3 WHEN ?2 THEN rotated_at ELSE ?4 END, expires_at = ?5",
+               rotated_at = CASE ?3 WHEN ?2 THEN rotated_at ELSE ?4 END, expires_at = ?5,
+               rotated_network = CASE ?3 WHEN ?2 THEN rotated_network ELSE ?8 END,
+               repeats = CASE ?3 WHEN ?2 THEN repeats ELSE 0 END",
             $also,
             " WHERE id = ?1 AND generation = ?2 AND ended_at IS NULL",
             $if
@@ -73,7 +76,10 @@ pub(super) const OLDEST_LIVE: &str = "SELECT opened_at FROM sessions
 pub(super) const ADVANCE: &str = advance!("", " AND expires_day = ?7");
 pub(super) const ADVANCE_DAY: &str = advance!(", expires_day = ?7", "");
 /// The refresh with which a session that was opened before sessions had keys gets its key.
-pub(super) const ADVANCE_WITH_KEY: &str = advance!(", expires_day = ?7, refresh_key = ?8, refresh_key_from = ?3", "");
+pub(super) const ADVANCE_WITH_KEY: &str = advance!(", expires_day = ?7, refresh_key = ?9, refresh_key_from = ?3", "");
+pub(super) const COUNT_REPEAT: &str =
+    "UPDATE sessions SET repeats = repeats + ?5, repeats_elsewhere = repeats_elsewhere + ?6
+   WHERE id = ?1 AND generation = ?2 AND repeats = ?3 AND repeats_elsewhere = ?4 AND ended_at IS NULL";
 pub(super) const END: &str = "UPDATE sessions SET ended_at = ?2, end_reason = ?3
    WHERE id = ?1 AND ended_at IS NULL AND expires_at > ?2";
 pub(super) const END_OF_USER: &str = "UPDATE sessions SET ended_at = ?2, end_reason = ?3
@@ -126,6 +132,11 @@ fn session(columns: &mut Columns<'_, '_>) -> Result<Session, StoreError> {
         address: columns.address()?,
         provider: provider(columns.take()?)?,
         refresh_key: refresh_key(columns.take()?, columns.take()?),
+        repeats: Repeats {
+            rotated_from: columns.network()?,
+            from_same_network: columns.take()?,
+            from_other_networks: columns.take()?,
+        },
     })
 }
 
@@ -227,8 +238,8 @@ impl WriteSessions for Tx<'_> {
         self.execute(
             "INSERT INTO sessions (id, user_id, opened_by, generation, good_from, opened_at, rotated_at, expires_at,
                expires_day, ended_at, end_reason, must_change_password, address, provider, auth_time, amr, refresh_key,
-               refresh_key_from)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)",
+               refresh_key_from, rotated_network, repeats, repeats_elsewhere)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21)",
             params![
                 session.id.0.as_bytes(),
                 session.user.0,
@@ -248,24 +259,42 @@ impl WriteSessions for Tx<'_> {
                 session.amr.map(Amr::name),
                 session.refresh_key.as_ref().map(RefreshKey::expose),
                 session.refresh_key.as_ref().map(RefreshKey::from),
+                session.repeats.rotated_from.as_ref().map(CallerNetwork::as_bytes),
+                session.repeats.from_same_network,
+                session.repeats.from_other_networks,
             ],
         )?;
         Ok(())
     }
 
     fn advance_session(&self, seen: SeenSession, advance: SessionAdvance) -> Result<bool, StoreError> {
-        let SessionAdvance { to, now, expires_at, invalidates_earlier, new_refresh_key } = advance;
+        let SessionAdvance { to, now, from, expires_at, invalidates_earlier, new_refresh_key } = advance;
         let day = day(expires_at);
         let id = seen.id.0.as_bytes();
+        let from = from.as_ref().map(CallerNetwork::as_bytes);
         let (now, expires_at) = (now.unix(), expires_at.unix());
         if let Some(key) = new_refresh_key {
-            let values = params![id, seen.generation, to, now, expires_at, invalidates_earlier, day, key.expose()];
+            let values =
+                params![id, seen.generation, to, now, expires_at, invalidates_earlier, day, from, key.expose()];
             return Ok(self.execute(ADVANCE_WITH_KEY, values)? == 1);
         }
         let advance =
-            |sql| self.execute(sql, params![id, seen.generation, to, now, expires_at, invalidates_earlier, day]);
+            |sql| self.execute(sql, params![id, seen.generation, to, now, expires_at, invalidates_earlier, day, from]);
         let same_day = day == self::day(seen.expires_at);
         Ok((same_day && advance(ADVANCE)? == 1) || advance(ADVANCE_DAY)? == 1)
+    }
+
+    fn count_repeat(&self, seen: &Session, from_other_network: bool) -> Result<bool, StoreError> {
+        let Repeats { from_same_network, from_other_networks, .. } = seen.repeats;
+        let counts = params![
+            seen.id.0.as_bytes(),
+            seen.generation,
+            from_same_network,
+            from_other_networks,
+            !from_other_network,
+            from_other_network
+        ];
+        Ok(self.execute(COUNT_REPEAT, counts)? == 1)
     }
 
     fn end_session(&self, id: SessionId, now: Timestamp, reason: EndReason) -> Result<bool, StoreError> {

@@ -8,6 +8,7 @@ use rusqlite::{Connection, Params, Row};
 use uuid::Uuid;
 
 use super::error::unreadable;
+use crate::domain::network::CallerNetwork;
 use crate::domain::time::Timestamp;
 use crate::store::error::StoreError;
 use crate::store::transaction::{Read, Write};
@@ -146,6 +147,15 @@ impl<'r, 's> Columns<'r, 's> {
 
     pub(super) fn uuid(&mut self) -> Result<Uuid, StoreError> {
         self.take().map(Uuid::from_bytes)
+    }
+
+    pub(super) fn network(&mut self) -> Result<Option<CallerNetwork>, StoreError> {
+        self.next += 1;
+        let bytes =
+            self.row.get_ref(self.next - 1)?.as_blob_or_null().map_err(|problem| unreadable("network", problem))?;
+        bytes
+            .map(|bytes| CallerNetwork::from_bytes(bytes).ok_or_else(|| unreadable("network", "its length is wrong")))
+            .transpose()
     }
 
     pub(super) fn address(&mut self) -> Result<Option<IpAddr>, StoreError> {

@@ -14,12 +14,20 @@ const LINK: &str = "/restore";
 
 /// Requests a reset e-mail to anna. The response is the same, whether or not an e-mail is sent.
 async fn request(server: &TestServer, route: &str, from: &str) {
-    server.post_from(from, route, &json!({"email": "anna@example.com", "restoring_email": "anna@example.com"})).await.is(200);
+    server
+        .post_from(from, route, &json!({"email": "anna@example.com", "restoring_email": "anna@example.com"}))
+        .await
+        .is(200);
 }
 
 /// How many e-mails were queued so far.
 async fn queued(server: &TestServer) -> usize {
-    server.audit().await.iter().filter(|(action, detail)| action == "reset_requested" && detail == "e-mail queued").count()
+    server
+        .audit()
+        .await
+        .iter()
+        .filter(|(action, detail)| action == "reset_requested" && detail == "e-mail queued")
+        .count()
 }
 
 #[tokio::test]
