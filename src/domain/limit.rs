@@ -23,6 +23,8 @@ closed_set! {
         SignInAccount,
         /// Failed sign-ins by one caller.
         SignInCaller,
+        /// Successful sign-ins to one account, so that an account does not keep the hashing pool and the store busy.
+        SignInSuccessAccount,
         /// Wrong reset codes and restore links by one caller.
         ResetGuessCaller,
         /// Reset e-mails to one account that one caller requested. Beyond the limit the response is the same, but no
@@ -54,6 +56,7 @@ impl Limit {
         let (key, rate, then_every) = match self {
             Self::SignInAccount => ("sign_in_per_account", (10, 300), ONE_PER_MINUTE),
             Self::SignInCaller => ("sign_in_per_caller", (100, 300), ONE_PER_MINUTE),
+            Self::SignInSuccessAccount => ("sign_in_success_per_account", (100, 300), None),
             Self::ResetGuessCaller => ("reset_guess_per_caller", (10, 300), None),
             Self::ResetMailAccount => ("reset_mail_per_account", (3, 3600), None),
             Self::ResetMailNewCallers => ("reset_mail_from_new_callers", (20, 3600), None),
@@ -176,6 +179,7 @@ mod tests {
             [
                 "sign_in_per_account 10/5m",
                 "sign_in_per_caller 100/5m",
+                "sign_in_success_per_account 100/5m",
                 "reset_guess_per_caller 10/5m",
                 "reset_mail_per_account 3/1h",
                 "reset_mail_from_new_callers 20/1h",

@@ -18,6 +18,10 @@ use super::refresh_key::RefreshKey;
 use super::social::ProviderName;
 use super::time::Timestamp;
 
+/// The maximum number of live sessions of one user, in all dialects together. If one more is opened, the least recently
+/// used one ends.
+pub const SESSIONS_MAX: u32 = 100;
+
 /// An open or ended session.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Session {
@@ -40,6 +44,8 @@ pub struct Session {
     pub amr: Option<Amr>,
     /// When the refresh token was last rotated, or when the session was opened if it was never rotated.
     pub rotated_at: Timestamp,
+    /// When the session was last opened, refreshed or renewed.
+    pub used_at: Timestamp,
     /// When the session expires.
     pub expires_at: Timestamp,
     /// When and why the session was ended before it expired. `None` if it was not.
@@ -117,6 +123,8 @@ closed_set! {
         Reuse = "reuse",
         /// An operator ended the session.
         Operator = "operator",
+        /// All sessions of the user were ended, more than one write can change.
+        AllOfUser = "all_of_user",
     }
 }
 

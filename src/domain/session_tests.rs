@@ -36,6 +36,7 @@ fn session(generation: u32, rotated_at: i64) -> Session {
         auth_time: at(0),
         amr: None,
         rotated_at: at(rotated_at),
+        used_at: at(rotated_at),
         expires_at: at(1000),
         ended: None,
         must_change_password: false,

@@ -63,6 +63,8 @@ impl AdmittedUsers {
 pub(super) struct FirstFactor<'i> {
     attempt: AdmittedAttempt<'i>,
     checked: CheckedUser,
+    /// The admitted success, which counts when the authentication is completed.
+    success: Attempt<'i>,
 }
 
 /// An attempt within the rate limits. It counts only if it is refused.
@@ -109,7 +111,11 @@ impl PasswordAttempt {
         let by_account = issuer.throttle.admit(Limit::SignInAccount, key).await?;
         let attempt = AdmittedAttempt { issuer, request: self, by_caller, by_account };
         match attempt.check(user).await? {
-            Ok(checked) => Ok(FirstFactor { attempt, checked }),
+            Ok(checked) => {
+                // Only a caller with the password gets this far, so the limit reveals no account.
+                let success = admit_success(issuer, checked.user.id).await?;
+                Ok(FirstFactor { attempt, checked, success })
+            }
             Err(failed) => Err(attempt.refuse(&failed)),
         }
     }
@@ -132,6 +138,11 @@ impl PasswordAttempt {
     }
 }
 
+/// Admits a successful sign-in to an account. The caller counts it when the session is stored.
+pub(super) async fn admit_success(issuer: &Issuer, user: UserId) -> Result<Attempt<'_>, Refusal> {
+    Ok(issuer.throttle.admit(Limit::SignInSuccessAccount, AttemptKey::Account(user)).await?)
+}
+
 impl FirstFactor<'_> {
     /// The user, as the store had it before the check.
     pub(super) fn user(&self) -> &User {
@@ -146,12 +157,13 @@ impl FirstFactor<'_> {
         T: Send + 'static,
         F: Fn(&dyn Write, User) -> Result<T, StoreError> + Clone + Send + 'static,
     {
-        let Self { attempt, mut checked } = self;
+        let Self { attempt, mut checked, success } = self;
         let mut checks = 1;
         let failed = loop {
             let user = checked.user.id;
             match attempt.complete(checked, finish.clone()).await? {
                 CompletionResult::Completed(result) => {
+                    success.count();
                     attempt.issuer.counters.add(Count::SignedIn);
                     return Ok(result);
                 }

@@ -43,11 +43,11 @@ impl MintTokens {
             if !tx.user(user)?.ok_or(OperatorRule::NoUser)?.is_active {
                 return Err(OperatorRule::Disabled.into());
             }
-            tx.open_session(&session)?;
+            let ended = sign_in::open_session(tx, &session)?;
             tx.record(&minted)?;
-            Ok::<(), Denied>(())
+            Ok::<usize, Denied>(ended)
         });
-        opened.await?;
+        issuer.counted_ended(opened.await?);
         let refresh = match self.dialect.row().refresh {
             RefreshStyle::Jwt => Some(sign_refresh_jwt(issuer, &signed_in).await?),
             RefreshStyle::Uuid => Some(SecretText::new(refresh_uuid(issuer, &signed_in).to_string())),

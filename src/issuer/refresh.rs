@@ -69,7 +69,8 @@ impl Refresh {
                     let advance = SessionAdvance { to, now, from, expires_at, invalidates_earlier, new_refresh_key };
                     let refresh_key = new_refresh_key.or(session.refresh_key);
                     let rotated_at = if to == session.generation { session.rotated_at } else { now };
-                    let session = Session { generation: to, rotated_at, expires_at, refresh_key, ..session };
+                    let session =
+                        Session { generation: to, rotated_at, used_at: now, expires_at, refresh_key, ..session };
                     RefreshStep::Advance(advance, Ok(refreshed(user, session)))
                 }
                 RefreshOutcome::Repeat(Repeat::StillValid) => RefreshStep::Unchanged(Ok(refreshed(user, session))),

@@ -37,7 +37,7 @@ impl Renew<'_> {
                 RefreshOutcome::Advance { to, expires_at, invalidates_earlier } if user.is_active => {
                     let advance =
                         SessionAdvance { to, now, from: None, expires_at, invalidates_earlier, new_refresh_key: None };
-                    let session = Session { expires_at, ..session };
+                    let session = Session { expires_at, used_at: now, ..session };
                     RefreshStep::Advance(advance, Ok(SignedIn::authenticated(user, session)))
                 }
                 _ => rejected(Unauthenticated::SessionEnded),

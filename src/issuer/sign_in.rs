@@ -13,7 +13,7 @@ use crate::domain::id::{SessionId, UserId};
 use crate::domain::origin::Origin;
 use crate::domain::password::Password;
 use crate::domain::refresh_key::RefreshKey;
-use crate::domain::session::{Repeats, Session};
+use crate::domain::session::{Repeats, SESSIONS_MAX, Session};
 use crate::domain::user::{Login, User};
 use crate::store::{StoreError, Write};
 use crate::throttle::prefix;
@@ -40,7 +40,9 @@ impl SignIn {
         let factor = attempt.authenticate(issuer).await?;
         let opened = begin(issuer, factor.user().id, dialect, Some(from.address));
         let session = Session { amr: Some(Amr::Password), ..opened };
-        factor.complete(move |tx, user| store_session(tx, user, &session)).await
+        let (signed_in, ended) = factor.complete(move |tx, user| store_session(tx, user, &session)).await?;
+        issuer.counted_ended(ended);
+        Ok(signed_in)
     }
 }
 
@@ -58,6 +60,7 @@ pub(super) fn begin(issuer: &Issuer, user: UserId, dialect: Dialect, address: Op
         auth_time: now,
         amr: None,
         rotated_at: now,
+        used_at: now,
         expires_at: now,
         ended: None,
         must_change_password: false,
@@ -70,14 +73,23 @@ pub(super) fn begin(issuer: &Issuer, user: UserId, dialect: Dialect, address: Op
     Session { expires_at, ..session }
 }
 
-/// Stores the session of `user` and the date and address of the sign-in, and records the sign-in in the audit log.
-fn store_session(tx: &dyn Write, mut user: User, session: &Session) -> Result<SignedIn, StoreError> {
+/// Stores a new session. If its user has too many, ends the least recently used ones first. Returns how many; the caller
+/// counts them after the commit. All sessions of dialects are stored here.
+pub(super) fn open_session(tx: &dyn Write, session: &Session) -> Result<usize, StoreError> {
+    let ended = tx.remove_least_recently_used(session.user, SESSIONS_MAX - 1, session.opened_at)?;
+    tx.open_session(session)?;
+    Ok(ended)
+}
+
+/// Stores the session of `user` and the date and address of the sign-in, and records the sign-in in the audit log. Also
+/// returns how many other sessions of the user ended.
+fn store_session(tx: &dyn Write, mut user: User, session: &Session) -> Result<(SignedIn, usize), StoreError> {
     let must_change_password = user.must_change_password;
     let session = Session { user: user.id, must_change_password, ..session.clone() };
-    tx.open_session(&session)?;
+    let ended = open_session(tx, &session)?;
     tx.record_sign_in(user.id, session.opened_at, session.address.map(prefix))?;
     let detail = format!("{} {}", session.opened_by, session.id);
     tx.record(&AuditEntry::by_user(session.opened_at, Action::SignedIn, user.id, session.address, detail))?;
     user.last_login = Some(session.opened_at);
-    Ok(SignedIn::authenticated(user, session))
+    Ok((SignedIn::authenticated(user, session), ended))
 }

@@ -25,6 +25,8 @@ pub trait WriteAdminSessions {
     fn end_admin_session(&self, hash: BrowserTokenHash) -> Result<bool, StoreError>;
     /// Ends all sessions of a user, except `except`. Returns how many.
     fn end_admin_sessions_of(&self, user: UserId, except: Option<BrowserTokenHash>) -> Result<usize, StoreError>;
+    /// Ends the least recently used sessions of a user, so that at most `keep` are left. Returns how many.
+    fn remove_least_recently_used_admin_sessions(&self, user: UserId, keep: u32) -> Result<usize, StoreError>;
     /// Ends all sessions of all users. Returns how many.
     fn end_all_admin_sessions(&self) -> Result<usize, StoreError>;
     /// Deletes at most `limit` sessions that expired before `before`. Returns how many.

@@ -96,6 +96,10 @@ pub trait ReadSessions {
 
 /// Changes sessions.
 pub trait WriteSessions {
+    /// Removes the least recently used sessions of a user that were not ended, expired ones first, so that at most `keep`
+    /// are left. If a user has thousands of them, one call removes only some. Returns how many unexpired sessions were
+    /// removed.
+    fn remove_least_recently_used(&self, user: UserId, keep: u32, now: Timestamp) -> Result<usize, StoreError>;
     /// Opens a session.
     fn open_session(&self, session: &Session) -> Result<(), StoreError>;
     /// Atomically advances a session, but only if it still has the generation in `seen` and was not ended. Returns
@@ -107,7 +111,9 @@ pub trait WriteSessions {
     /// Ends a session. Changes nothing and returns false if the session has already ended or expired, or does not
     /// exist.
     fn end_session(&self, id: SessionId, now: Timestamp, reason: EndReason) -> Result<bool, StoreError>;
-    /// Ends all live sessions of a user, except `except`. Returns how many.
+    /// Ends all live sessions of a user, except `except`. Returns how many. Changes at most 1000 rows; if the user has
+    /// more sessions, from a database of before the limit, a number in the user's row marks the others as ended and is
+    /// not part of the result.
     fn end_sessions_of(
         &self,
         user: UserId,

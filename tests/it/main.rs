@@ -24,6 +24,7 @@ mod process;
 mod races;
 mod repeats;
 mod rest_jwt;
+mod session_limit;
 mod sessions;
 mod simplejwt;
 mod smtp;

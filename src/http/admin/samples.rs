@@ -43,6 +43,7 @@ pub fn session() -> Session {
         auth_time: Timestamp::from_unix(1_700_000_000),
         amr: None,
         rotated_at: Timestamp::from_unix(1_700_000_000),
+        used_at: Timestamp::from_unix(1_700_000_000),
         expires_at: Timestamp::from_unix(1_800_000_000),
         ended: None,
         must_change_password: false,

@@ -8,6 +8,7 @@ use crate::domain::audit::{Action, AuditEntry};
 use crate::domain::browser_session::{BrowserSession, BrowserToken, BrowserTokenHash, SessionLifetime};
 use crate::domain::id::UserId;
 use crate::domain::password::Password;
+use crate::domain::session::SESSIONS_MAX;
 use crate::domain::user::{Login, User};
 use crate::issuer::authenticate_password::{AdmittedUsers, PasswordAttempt};
 use crate::issuer::context::{Caller, Issuer};
@@ -98,6 +99,7 @@ impl NewSession {
     /// Stores the session and the date and address of the sign-in of `user`, and records the sign-in in the audit log.
     pub(in crate::issuer) fn open(&self, tx: &dyn Write, user: UserId) -> Result<(), StoreError> {
         let session = BrowserSession { user, ..self.session.clone() };
+        tx.remove_least_recently_used_admin_sessions(user, SESSIONS_MAX - 1)?;
         tx.open_admin_session(self.hash, &session)?;
         tx.record_sign_in(user, session.opened_at, session.address.map(prefix))?;
         let entry = AuditEntry::by_user(session.opened_at, Action::SignedIn, user, session.address, AUDIT_DETAIL);

@@ -17,17 +17,18 @@ use crate::domain::social::username::usernames;
 use crate::domain::social::{AttemptPurpose, ProviderName, SignInAttempt, SocialAccount, SocialIdentity};
 use crate::domain::time::Timestamp;
 use crate::domain::user::{Email, Login, NewUser, User};
+use crate::issuer::authenticate_password::admit_success;
 use crate::issuer::context::{Caller, Issuer};
 use crate::issuer::register;
 use crate::issuer::sign_in;
 use crate::issuer::signed_in::SignedIn;
 use crate::social::{Callback, Provider, ProviderError};
 use crate::store::{Read, StoreError, Write};
-use crate::throttle::{AttemptKey, prefix};
+use crate::throttle::{Attempt, AttemptKey, prefix};
 
-/// The maximum number of transactions. If the first finds that a new user is needed, registration is checked, and the
-/// decision is repeated in another transaction.
-const ATTEMPTS: usize = 3;
+/// The maximum number of transactions. If the first finds that a rate limit applies, of registrations or of sign-ins of
+/// the user, the limit is checked, and the decision is repeated in another transaction.
+const ATTEMPTS: usize = 4;
 
 /// A browser's return from a provider.
 #[derive(Debug)]
@@ -116,7 +117,10 @@ struct SignInWithProvider {
 
 /// The result of one transaction.
 enum SignInStep {
-    SignedIn(Box<SignedIn>),
+    /// The session is open. Other sessions of the user have ended: their number.
+    SignedIn(Box<SignedIn>, usize),
+    /// The identity belongs to this user, whose successful sign-ins were not checked yet. Nothing was changed.
+    NotAdmittedYet(UserId),
     /// A new user is needed, but whether registration is allowed has not been checked yet.
     NotAllowedYet,
     /// The account was linked under another issuer of the provider. Nothing was changed.
@@ -135,16 +139,23 @@ impl SignInWithProvider {
 
     async fn run(self, issuer: &Issuer) -> Result<SignedIn, SocialError> {
         let mut may_register = false;
+        let mut success: Option<(UserId, Attempt<'_>)> = None;
         for _ in 0..ATTEMPTS {
             let this = self.clone();
-            match issuer.store.write(move |tx| this.open(tx, may_register)).await? {
-                SignInStep::SignedIn(signed_in) => {
+            let admitted = success.as_ref().map(|(user, _)| *user);
+            match issuer.store.write(move |tx| this.open(tx, may_register, admitted)).await? {
+                SignInStep::SignedIn(signed_in, ended) => {
+                    if let Some((_, success)) = success {
+                        success.count();
+                    }
+                    issuer.counted_ended(ended);
                     issuer.counters.add(Count::SignedIn);
                     if may_register {
                         issuer.counters.add(Count::Registered);
                     }
                     return Ok(*signed_in);
                 }
+                SignInStep::NotAdmittedYet(user) => success = Some((user, admit_success(issuer, user).await?)),
                 SignInStep::NotAllowedYet => {
                     register::check_rate_limit(issuer, Caller { address: self.address }).await?;
                     may_register = true;
@@ -158,7 +169,7 @@ impl SignInWithProvider {
     }
 
     /// Makes all changes in one transaction, so that no user exists without a link, and no link without its session.
-    fn open(&self, tx: &dyn Write, may_register: bool) -> Result<SignInStep, SocialError> {
+    fn open(&self, tx: &dyn Write, may_register: bool, admitted: Option<UserId>) -> Result<SignInStep, SocialError> {
         let linked = tx.social_account(&self.identity.provider, &self.identity.social_id)?;
         if let Some(account) = linked.as_ref().filter(|account| !account.is_of(self.identity.issuer.as_deref())) {
             return Ok(SignInStep::OtherIssuer(Box::new(account.clone())));
@@ -168,6 +179,9 @@ impl SignInWithProvider {
             (LinkDecision::Disabled, _) => return Err(SocialRefusal::Disabled.into()),
             (LinkDecision::New { .. }, _) if !may_register => return Ok(SignInStep::NotAllowedYet),
             (LinkDecision::New { with_email }, _) => self.register(tx, with_email)?,
+            (LinkDecision::Linked | LinkDecision::ByEmail, Some(user)) if Some(user.id) != admitted => {
+                return Ok(SignInStep::NotAdmittedYet(user.id));
+            }
             (LinkDecision::Linked, Some(user)) => {
                 self.store_tokens(tx, user.id)?;
                 user.id
@@ -179,12 +193,12 @@ impl SignInWithProvider {
             (LinkDecision::Linked | LinkDecision::ByEmail, None) => return Err(SocialRefusal::NotStarted.into()),
         };
         let session = Session { user, ..self.session.clone() };
-        tx.open_session(&session)?;
+        let ended = sign_in::open_session(tx, &session)?;
         tx.record_sign_in(user, self.at(), Some(prefix(self.address)))?;
         let detail = format!("{} {} via {}", session.opened_by, session.id, self.identity.provider);
         tx.record(&AuditEntry::by_user(self.at(), Action::SignedIn, user, self.address, detail))?;
         let user = tx.user(user)?.ok_or_else(|| StoreError::Fault("the signed-in user is missing".to_owned()))?;
-        Ok(SignInStep::SignedIn(Box::new(SignedIn::authenticated(user, session))))
+        Ok(SignInStep::SignedIn(Box::new(SignedIn::authenticated(user, session)), ended))
     }
 
     fn register(&self, tx: &dyn Write, with_email: bool) -> Result<UserId, StoreError> {

@@ -29,6 +29,7 @@ pub(crate) mod reset_codes;
 pub(crate) mod retrying_store;
 pub(crate) mod runs;
 pub(crate) mod secret_renewal;
+pub(crate) mod session_limit;
 pub(crate) mod sessions;
 pub(crate) mod settings;
 pub(crate) mod social_accounts;
@@ -57,6 +58,9 @@ macro_rules! conformance {
                 a_refresh_may_change_nothing, repeats_of_a_refresh_are_counted,
                 a_refresh_may_run_a_write, one_of_concurrent_refreshes_advances_a_session,
                 an_ended_session_is_not_advanced, a_failed_refresh_write_leaves_nothing;
+            session_limit: the_least_recently_used_sessions_are_removed,
+                the_least_recently_used_admin_sessions_are_removed, many_sessions_are_removed_in_batches,
+                more_sessions_than_one_write_ends_are_ended_at_once;
             secret_renewal: all_sessions_and_codes_of_all_users_end, sealed_data_is_replaced;
             social_accounts: an_account_is_read_as_linked, an_account_has_one_user_and_a_user_has_one_per_provider,
                 provider_tokens_are_replaced_and_removed, an_unlinked_account_is_not_found,
@@ -176,6 +180,7 @@ fn session(number: u128, user: UserId) -> Session {
         amr: None,
         min_generation: 0,
         rotated_at: at(1000),
+        used_at: at(1000),
         expires_at: at(2000),
         ended: None,
         must_change_password: false,

@@ -19,7 +19,14 @@ pub(crate) async fn a_refresh_advances_the_session_it_was_shown(store: &Retrying
             RefreshStep::Advance(advance, found.map(|(session, user)| (session, user.username.to_string())))
         });
         assert_eq!(refreshed.await, Ok(Some((stored.clone(), "ann".to_owned()))), "{key:?}");
-        stored = Session { generation: to, min_generation: to, rotated_at: at(1100), expires_at: at(2100), ..stored };
+        stored = Session {
+            generation: to,
+            min_generation: to,
+            rotated_at: at(1100),
+            used_at: at(1100),
+            expires_at: at(2100),
+            ..stored
+        };
         assert_eq!(stored_session(store, sid(1)).await.as_ref(), Some(&stored), "{key:?}");
     }
 }

@@ -52,11 +52,18 @@ pub(crate) async fn a_session_advances_only_from_the_seen_generation(store: &Ret
         })
     };
     assert!(advance_from(0, 1, 1100, 2100).await);
-    let rotated = Session { generation: 1, min_generation: 1, rotated_at: at(1100), expires_at: at(2100), ..first };
+    let rotated = Session {
+        generation: 1,
+        min_generation: 1,
+        rotated_at: at(1100),
+        used_at: at(1100),
+        expires_at: at(2100),
+        ..first
+    };
     assert_eq!(stored_session(store, sid(1)).await, Some(rotated.clone()));
     assert!(!advance_from(0, 1, 1200, 2200).await, "the session is no longer at the seen generation");
     assert!(advance_from(1, 1, 1300, 2300).await);
-    let slid = Session { expires_at: at(2300), ..rotated };
+    let slid = Session { used_at: at(1300), expires_at: at(2300), ..rotated };
     assert_eq!(stored_session(store, sid(1)).await, Some(slid), "the rotation date changes only with the generation");
     assert_eq!(stored_session(store, sid(2)).await, Some(other));
     let tomorrow = 2300 + 24 * 60 * 60;

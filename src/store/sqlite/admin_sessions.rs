@@ -71,6 +71,14 @@ impl WriteAdminSessions for Tx<'_> {
         self.execute("DELETE FROM admin_sessions WHERE user_id = ?1 AND hash IS NOT ?2", params![user.0, except])
     }
 
+    fn remove_least_recently_used_admin_sessions(&self, user: UserId, keep: u32) -> Result<usize, StoreError> {
+        self.execute(
+            "DELETE FROM admin_sessions WHERE hash IN
+               (SELECT hash FROM admin_sessions WHERE user_id = ?1 ORDER BY seen_at DESC LIMIT -1 OFFSET ?2)",
+            params![user.0, keep],
+        )
+    }
+
     fn end_all_admin_sessions(&self) -> Result<usize, StoreError> {
         self.execute("DELETE FROM admin_sessions", [])
     }

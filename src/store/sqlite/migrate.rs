@@ -26,6 +26,7 @@ pub(super) const STEPS: &[M<'static>] = &[
     M::up(include_str!("../../../migrations/sqlite/0010_refresh_key.sql")),
     M::up(LOOK_UP_KEYS),
     M::up(include_str!("../../../migrations/sqlite/0012_repeats.sql")),
+    M::up(include_str!("../../../migrations/sqlite/0013_session_limit.sql")),
 ];
 
 const LOOK_UP_KEYS: &str = include_str!("../../../migrations/sqlite/0011_look_up_keys.sql");
@@ -238,6 +239,27 @@ mod tests {
                 "simplejwt 0 0 100 100 200 0 - - 0 - - 100 -",
             ]
         );
+    }
+
+    #[test]
+    fn a_user_keeps_the_hundred_sessions_that_were_used_last() {
+        let before = 12;
+        let mut fixture = MigrationFixture::new();
+        fixture.migrate(&STEPS[..before]).unwrap();
+        let rows = "INSERT INTO users (id, sub, username, username_key, date_joined) VALUES
+              (7, zeroblob(16), 'a', 'a', 0), (8, randomblob(16), 'b', 'b', 0);
+            INSERT INTO sessions (id, user_id, opened_by, generation, good_from, opened_at, rotated_at, expires_at,
+              expires_day, auth_time, ended_at, end_reason)
+            WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n LIMIT 250)
+            SELECT randomblob(16), 7 + (n > 200), 'simplejwt', 0, 0, 100, 1000 - n, 172800, 2, 100,
+              iif(n <= 50, 1, NULL), iif(n <= 50, 'reuse', NULL) FROM n;";
+        fixture.connection.execute_batch(rows).unwrap();
+        fixture.migrate(&STEPS[..=before]).unwrap();
+        let counts = "SELECT concat_ws(' ', user_id, ended_at IS NULL, count(*), min(used_at)) FROM sessions
+            GROUP BY user_id, ended_at IS NULL";
+        let mut counts = fixture.connection.prepare(counts).unwrap();
+        let counts: Vec<String> = counts.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
+        assert_eq!(counts, ["7 0 50 950", "7 1 100 850", "8 1 50 750"]);
     }
 
     #[test]

@@ -24,13 +24,16 @@ use crate::store::sessions::{
 
 /// The maximum number of listed sessions of one user.
 const LISTED: u32 = 1000;
+/// The maximum number of sessions of one user that one write ends or removes. Users have fewer, except in databases from
+/// before the limit.
+const CHANGED_MAX: u32 = 1000;
 
 /// The columns of a session, in the order in which [`session`] reads them.
 macro_rules! session_columns {
     () => {
         "s.id, s.user_id, s.opened_by, s.generation, s.good_from, s.opened_at, s.auth_time, s.amr, s.rotated_at,
            s.expires_at, s.ended_at, s.end_reason, s.must_change_password, s.address, s.provider, s.refresh_key,
-           s.refresh_key_from, s.rotated_network, s.repeats, s.repeats_elsewhere"
+           s.refresh_key_from, s.rotated_network, s.repeats, s.repeats_elsewhere, s.used_at"
     };
 }
 
@@ -42,7 +45,7 @@ macro_rules! with_user {
             session_columns!(),
             ", ",
             user_columns!(),
-            " FROM sessions s JOIN users u ON u.id = s.user_id WHERE ",
+            ", s.epoch < u.session_epoch FROM sessions s JOIN users u ON u.id = s.user_id WHERE ",
             $which
         )
     };
@@ -54,7 +57,7 @@ macro_rules! advance {
     ($also:literal, $if:literal) => {
         concat!(
             "UPDATE sessions SET generation = ?3, good_from = CASE WHEN ?6 THEN ?3 ELSE good_from END,
-               rotated_at = CASE ?3 WHEN ?2 THEN rotated_at ELSE ?4 END, expires_at = ?5,
+               rotated_at = CASE ?3 WHEN ?2 THEN rotated_at ELSE ?4 END, used_at = ?4, expires_at = ?5,
                rotated_network = CASE ?3 WHEN ?2 THEN rotated_network ELSE ?8 END,
                repeats = CASE ?3 WHEN ?2 THEN repeats ELSE 0 END",
             $also,
@@ -66,7 +69,8 @@ macro_rules! advance {
 pub(super) const OF_USER: &str = concat!(
     "SELECT ",
     session_columns!(),
-    " FROM sessions s WHERE user_id = ?1 AND ended_at IS NULL AND expires_at > ?2 ORDER BY opened_at DESC LIMIT ?3"
+    " FROM sessions s WHERE user_id = ?1 AND ended_at IS NULL AND expires_at > ?2
+       AND epoch = (SELECT session_epoch FROM users WHERE id = ?1) ORDER BY opened_at DESC LIMIT ?3"
 );
 pub(super) const OLDEST_LIVE: &str = "SELECT opened_at FROM sessions
    WHERE opened_by = ?1 AND ended_at IS NULL AND expires_at > ?2 ORDER BY opened_at LIMIT 1";
@@ -83,7 +87,13 @@ pub(super) const COUNT_REPEAT: &str =
 pub(super) const END: &str = "UPDATE sessions SET ended_at = ?2, end_reason = ?3
    WHERE id = ?1 AND ended_at IS NULL AND expires_at > ?2";
 pub(super) const END_OF_USER: &str = "UPDATE sessions SET ended_at = ?2, end_reason = ?3
-   WHERE user_id = ?1 AND id IS NOT ?4 AND ended_at IS NULL AND expires_at > ?2";
+   WHERE id IN (SELECT id FROM sessions INDEXED BY sessions_by_user
+     WHERE user_id = ?1 AND id IS NOT ?4 AND ended_at IS NULL AND expires_at > ?2 LIMIT ?5)";
+/// Whether a user has more open sessions than a number. Reads only the index.
+pub(super) const MORE_OPEN_OF_USER: &str = "SELECT 1 FROM sessions INDEXED BY sessions_by_user
+   WHERE user_id = ?1 AND ended_at IS NULL LIMIT 1 OFFSET ?2";
+pub(super) const USE_OF_SESSIONS: &str = "SELECT id, expires_at, used_at FROM sessions INDEXED BY sessions_by_user
+   WHERE user_id = ?1 AND ended_at IS NULL LIMIT ?2";
 const END_ALL: &str = "UPDATE sessions SET ended_at = ?1, end_reason = ?2 WHERE ended_at IS NULL AND expires_at > ?1";
 /// Compares `expires_at` as well as `expires_day`, so that a wrong day in a row never removes a live session.
 pub(super) const CLEANUP: &str = "DELETE FROM sessions WHERE id IN
@@ -137,12 +147,19 @@ fn session(columns: &mut Columns<'_, '_>) -> Result<Session, StoreError> {
             from_same_network: columns.take()?,
             from_other_networks: columns.take()?,
         },
+        used_at: columns.date()?,
     })
 }
 
 fn session_and_user(row: &Row<'_>) -> Result<(Session, User), StoreError> {
     let mut columns = Columns::of(row);
-    Ok((session(&mut columns)?, user_of(&mut columns)?))
+    let mut session = session(&mut columns)?;
+    let user = user_of(&mut columns)?;
+    let is_of_earlier_epoch: bool = columns.take()?;
+    if is_of_earlier_epoch && session.ended.is_none() {
+        session.ended = Some((session.used_at, EndReason::AllOfUser));
+    }
+    Ok((session, user))
 }
 
 /// Returns the value of `expires_day`.
@@ -234,12 +251,31 @@ impl Tx<'_> {
 }
 
 impl WriteSessions for Tx<'_> {
+    fn remove_least_recently_used(&self, user: UserId, keep: u32, now: Timestamp) -> Result<usize, StoreError> {
+        if !self.exists(MORE_OPEN_OF_USER, params![user.0, keep])? {
+            return Ok(0);
+        }
+        let mut sessions = self.all(USE_OF_SESSIONS, params![user.0, CHANGED_MAX], |row| {
+            let is_live = row.get::<_, i64>("expires_at")? > now.unix();
+            Ok((is_live, row.get::<_, i64>("used_at")?, row.get::<_, [u8; 16]>("id")?))
+        })?;
+        sessions.sort_unstable();
+        let surplus = sessions.len().saturating_sub(usize::try_from(keep).unwrap_or(usize::MAX));
+        let mut live = 0;
+        for (is_live, _, id) in sessions.into_iter().take(surplus) {
+            self.execute("DELETE FROM sessions WHERE id = ?1", [id])?;
+            live += usize::from(is_live);
+        }
+        Ok(live)
+    }
+
     fn open_session(&self, session: &Session) -> Result<(), StoreError> {
         self.execute(
             "INSERT INTO sessions (id, user_id, opened_by, generation, good_from, opened_at, rotated_at, expires_at,
                expires_day, ended_at, end_reason, must_change_password, address, provider, auth_time, amr, refresh_key,
-               refresh_key_from, rotated_network, repeats, repeats_elsewhere)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21)",
+               refresh_key_from, rotated_network, repeats, repeats_elsewhere, used_at, epoch)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21,
+               ?22, ifnull((SELECT session_epoch FROM users WHERE id = ?2), 0))",
             params![
                 session.id.0.as_bytes(),
                 session.user.0,
@@ -262,6 +298,7 @@ impl WriteSessions for Tx<'_> {
                 session.repeats.rotated_from.as_ref().map(CallerNetwork::as_bytes),
                 session.repeats.from_same_network,
                 session.repeats.from_other_networks,
+                session.used_at.unix(),
             ],
         )?;
         Ok(())
@@ -309,7 +346,15 @@ impl WriteSessions for Tx<'_> {
         reason: EndReason,
     ) -> Result<usize, StoreError> {
         let except = except.map(|id| id.0.into_bytes());
-        self.execute(END_OF_USER, params![user.0, now.unix(), reason.name(), except])
+        let ended = self.execute(END_OF_USER, params![user.0, now.unix(), reason.name(), except, CHANGED_MAX])?;
+        if ended == usize::try_from(CHANGED_MAX).unwrap_or(usize::MAX) {
+            self.execute("UPDATE users SET session_epoch = session_epoch + 1 WHERE id = ?1", [user.0])?;
+            self.execute(
+                "UPDATE sessions SET epoch = (SELECT session_epoch FROM users WHERE id = ?1) WHERE id = ?2",
+                params![user.0, except],
+            )?;
+        }
+        Ok(ended)
     }
 
     fn end_all_sessions(&self, now: Timestamp, reason: EndReason) -> Result<usize, StoreError> {
