@@ -198,6 +198,7 @@ fn policy(config: &Config) -> IssuerPolicy {
         },
         keys: key_times(config),
         rotate_every: config.keys.rotate_every,
+        bare_changes: config.accounts.bare_changes,
     }
 }
 

@@ -16,6 +16,7 @@ pub fn error_from_refusal(refusal: Refusal) -> Error {
         Refusal::Taken(field) => anyhow!("another user has that {}", field.name()),
         Refusal::WrongCredentials(problem) => anyhow!("{problem}"),
         Refusal::NotSignedIn(why) => anyhow!("{why}"),
+        Refusal::ChangeRefused(problem) => anyhow!("{problem}"),
         Refusal::RegistrationClosed => {
             anyhow!("registration is closed; open it with `countersign settings set registration.open true`")
         }

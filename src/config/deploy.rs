@@ -24,11 +24,18 @@ impl Finding {
     }
 }
 
-/// Returns all unsafe settings, grouped by subject: network, keys, passwords, e-mail, providers, log. Does not check
+/// Returns all unsafe settings, grouped by subject: network, keys, passwords, accounts, e-mail, providers, log. Does not check
 /// runtime settings, such as `registration.open`.
 pub fn unsafe_for_production(config: &Config) -> Vec<Finding> {
-    let findings =
-        [network(config), keys(config), passwords(config), mail(config), social(config), other_sections(config)];
+    let findings = [
+        network(config),
+        keys(config),
+        passwords(config),
+        accounts(config),
+        mail(config),
+        social(config),
+        other_sections(config),
+    ];
     findings.into_iter().flatten().collect()
 }
 
@@ -130,6 +137,19 @@ fn passwords(config: &Config) -> Vec<Finding> {
         ));
     }
     found
+}
+
+fn accounts(config: &Config) -> Vec<Finding> {
+    if !config.accounts.bare_changes {
+        return Vec::new();
+    }
+    vec![Finding::new(
+        "accounts.bare_changes",
+        "an access token alone changes the password and the e-mail address of its user",
+        "anyone who sees an access token, such as every resource server, can take over the account",
+        "set accounts.bare_changes = false; clients then send current_password, or change accounts within 5 minutes of a \
+         sign-in",
+    )]
 }
 
 fn mail(config: &Config) -> Vec<Finding> {
@@ -244,6 +264,7 @@ mod tests {
             ("reject_common = true", "reject_common = true\nmemory_kib = 9728", "passwords.memory_kib"),
             ("reject_common = true", "reject_common = true\niterations = 1", "passwords.memory_kib"),
             ("[email]", "[throttle]\nenabled = false\n[email]", "throttle.enabled"),
+            ("[email]", "[accounts]\nbare_changes = true\n[email]", "accounts.bare_changes"),
             ("host = \"smtp.example.com\"", "", "email.host"),
             ("host = \"smtp.example.com\"", "host = \"h\"\nsecurity = \"none\"", "email.security"),
             ("[email]", "[metrics]\nlisten = \"0.0.0.0:9090\"\n[email]", "metrics.listen"),

@@ -7,6 +7,7 @@
 //! Every key that a section reads is a setting; there is no separate list of keys. Runtime settings, which change while
 //! the server runs, are stored in the database.
 
+mod accounts;
 mod admin;
 pub mod deploy;
 mod email;
@@ -25,6 +26,7 @@ use std::fmt::Write;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+pub use accounts::AccountsConfig;
 pub use admin::AdminConfig;
 pub use email::{EmailConfig, SmtpConfig, SmtpLogin, SmtpSecurity};
 pub use metrics::MetricsConfig;
@@ -62,6 +64,8 @@ pub struct Config {
     pub tokens: TokensConfig,
     /// `[passwords]`
     pub passwords: PasswordsConfig,
+    /// `[accounts]`
+    pub accounts: AccountsConfig,
     /// `[email]`
     pub email: EmailConfig,
     /// `[admin]`; `None`: a one-time link or a command creates the first superuser.
@@ -157,6 +161,7 @@ impl Config {
             tokens: TokensConfig::read(r, &server.public_url, &keys),
             keys,
             passwords: PasswordsConfig::read(r),
+            accounts: AccountsConfig::read(r),
             email: EmailConfig::read(r, &server.public_url),
             admin: AdminConfig::read(r),
             throttle: ThrottleConfig::read(r),

@@ -9,6 +9,8 @@ pub enum Field {
     Email,
     /// A password, at sign-in or as a new one.
     Password,
+    /// The current password, which permits a change of the account.
+    CurrentPassword,
     /// The new password of a reset.
     NewPassword,
     /// The code from a reset e-mail.
@@ -22,6 +24,7 @@ impl Field {
             Self::Username => "username",
             Self::Email => "email",
             Self::Password => "password",
+            Self::CurrentPassword => "current_password",
             Self::NewPassword => "new_password",
             Self::ResetCode => "reset_code",
         }

@@ -68,6 +68,8 @@ pub struct IssuerPolicy {
     pub keys: KeyTimes,
     /// How often the server rotates the keys; `None` for never.
     pub rotate_every: Option<Duration>,
+    /// Whether a token alone permits ordinary users to change the password, the address and the linked accounts.
+    pub bare_changes: bool,
 }
 
 /// Receives a result of the hashing pool. If the caller has disconnected, the pool skips its job.

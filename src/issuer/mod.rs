@@ -6,6 +6,7 @@
 pub mod admin;
 pub mod authenticate;
 mod authenticate_password;
+pub mod change_permit;
 pub mod context;
 pub mod current_settings;
 pub mod denied;
@@ -39,5 +40,5 @@ pub mod welcome_link;
 
 pub use context::{Caller, Issuer, IssuerPolicy};
 pub use denied::{Denied, OperatorRule};
-pub use refusal::{CredentialsProblem, Fault, Refusal, Unauthenticated};
+pub use refusal::{ChangeProblem, CredentialsProblem, Fault, Refusal, Unauthenticated};
 pub use signed_in::SignedIn;

@@ -22,6 +22,8 @@ pub enum Refusal {
     WrongCredentials(CredentialsProblem),
     /// The caller sent no token, or one that is invalid, expired or revoked.
     NotSignedIn(Unauthenticated),
+    /// The caller is signed in, but may not change the password, the address or the linked accounts.
+    ChangeRefused(ChangeProblem),
     /// Registration is closed; only an operator creates accounts.
     RegistrationClosed,
     /// A rate limit is reached.
@@ -75,6 +77,35 @@ pub enum CredentialsProblem {
     /// The stored hash was replaced during each of several checks.
     #[error("the password was replaced during the check")]
     HashReplaced,
+}
+
+/// Why a signed-in caller may not change the password, the address or the linked accounts. The text is for the caller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ChangeProblem {
+    /// The caller sent no current password, and the last sign-in is not recent.
+    #[error(
+        "this change needs your current password; send it as current_password, or sign in again and retry within 5 minutes"
+    )]
+    ProofMissing,
+    /// The current password is wrong, or was changed by another request.
+    #[error("the current password is wrong")]
+    WrongPassword,
+    /// The user is a superuser.
+    #[error(
+        "the password, e-mail address and linked accounts of a superuser are changed in the admin zone or on the command line"
+    )]
+    Superuser,
+}
+
+impl ChangeProblem {
+    /// The machine-readable name of the problem.
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::ProofMissing => "proof_required",
+            Self::WrongPassword => "wrong_current_password",
+            Self::Superuser => "superuser",
+        }
+    }
 }
 
 /// Why a caller was not authenticated by a token.
@@ -135,6 +166,12 @@ impl Refusal {
 impl From<Unauthenticated> for Refusal {
     fn from(why: Unauthenticated) -> Self {
         Self::NotSignedIn(why)
+    }
+}
+
+impl From<ChangeProblem> for Refusal {
+    fn from(problem: ChangeProblem) -> Self {
+        Self::ChangeRefused(problem)
     }
 }
 

@@ -1,7 +1,8 @@
 //! Changes the password, address or name of the signed-in user.
 
 use super::authenticate::live_user;
-use super::context::{Caller, Issuer};
+use super::change_permit::{ChangePermit, OwnerProof};
+use super::context::Issuer;
 use super::end_sessions::{EndScope, end_sessions};
 use super::kept_names::{check_name_free, keep_name};
 use super::refusal::{Refusal, Unauthenticated};
@@ -27,18 +28,25 @@ pub struct UpdateProfile {
     pub email: Option<Email>,
     /// The new name.
     pub username: Option<Username>,
+    /// The proof that the caller is the owner of the account. Needed to change the password or the address.
+    pub proof: OwnerProof,
     /// The dialect of the request. A token that resource servers of another dialect receive must not change the
     /// account.
     pub dialect: Dialect,
-    /// The caller.
-    pub from: Caller,
 }
 
 impl UpdateProfile {
     /// Makes all changes or none. Returns the changed user.
     pub async fn run(self, signed_in: &SignedIn, issuer: &Issuer) -> Result<User, Refusal> {
-        let Self { password, email, username, dialect, from } = self;
+        let Self { password, email, username, proof, dialect } = self;
         signed_in.may_act_in(dialect)?;
+        let from = proof.from;
+        // Some clients send the whole profile. What stays as it is needs no proof.
+        let email = email.filter(|email| !is_same_text(email, signed_in.user().email.as_ref()));
+        let permit = match (&password, &email) {
+            (None, None) => None,
+            _ => Some(ChangePermit::request(issuer, signed_in, proof).await?),
+        };
         let username = username.or_else(|| new_name(signed_in.user(), email.as_ref()));
         let address = email.as_ref().or(signed_in.user().email.as_ref());
         let checked = username.as_ref().map_or(Ok(()), |username| username.check_against_email(address));
@@ -61,6 +69,9 @@ impl UpdateProfile {
                 let id = signed_in.user().id;
                 // The session may have ended while the password was hashed. An ended session must not change anything.
                 let user = live_user(tx, signed_in.session().id, &settings, now)?;
+                if let Some(permit) = &permit {
+                    permit.check(&user)?;
+                }
                 let record =
                     |action, detail: &str| tx.record(&AuditEntry::by_user(now, action, id, from.address, detail));
                 if let Some(username) = &username {
@@ -88,6 +99,10 @@ impl UpdateProfile {
         issuer.counted_ended(ended);
         Ok(user)
     }
+}
+
+fn is_same_text(new: &Email, current: Option<&Email>) -> bool {
+    current.is_some_and(|current| current.as_str() == new.as_str())
 }
 
 /// If the user name is the old address, returns the new address as the new user name. The old address may belong to

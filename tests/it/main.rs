@@ -1,5 +1,6 @@
 //! Integration tests: a real server on a free port, with real e-mails and a manual clock.
 
+mod account_changes;
 mod admin;
 mod attacks;
 mod backup;

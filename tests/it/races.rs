@@ -9,6 +9,7 @@ use countersign::domain::algorithm::Algorithm;
 use countersign::domain::dialect::Dialect;
 use countersign::domain::password::{Password, PasswordHash};
 use countersign::issuer::authenticate::Authenticate;
+use countersign::issuer::change_permit::OwnerProof;
 use countersign::issuer::update_profile::UpdateProfile;
 use countersign::issuer::users::{UserChange, find};
 use countersign::issuer::{Caller, Refusal, Unauthenticated, keys};
@@ -76,7 +77,7 @@ async fn a_concurrently_ended_session_changes_nothing() {
         email: None,
         username: None,
         dialect: Dialect::JwtIssuer,
-        from: Caller { address: IpAddr::V4(Ipv4Addr::LOCALHOST) },
+        proof: OwnerProof { current_password: None, from: Caller { address: IpAddr::V4(Ipv4Addr::LOCALHOST) } },
     };
     let refused = update.run(&caller, &server.issuer).await;
     assert!(matches!(refused, Err(Refusal::NotSignedIn(Unauthenticated::SessionEnded))), "{refused:?}");

@@ -37,7 +37,8 @@ pub enum LinkDecision {
 /// An address links a provider account to a user only if both the provider and Countersign have verified it. Otherwise
 /// an attacker could enter a victim's address on one side and get access to the victim's account on the other. Both
 /// addresses must also belong to one mailbox: the store finds users by the key of an address, which two mailboxes may
-/// share. A disabled user must not get a new account in this way.
+/// share. A disabled user must not get a new account in this way. No address opens the account of a superuser, because
+/// an attacker who controls a provider could then enter it.
 pub fn decide_link(identity: &SocialIdentity, known: IdentityMatches<'_>) -> LinkDecision {
     if let Some(user) = known.linked {
         return if user.is_active { LinkDecision::Linked } else { LinkDecision::Disabled };
@@ -48,7 +49,7 @@ pub fn decide_link(identity: &SocialIdentity, known: IdentityMatches<'_>) -> Lin
     let are_verified = |user: &User| identity.email_verified && user.email_verified;
     match known.by_email.filter(|user| are_verified(user) && is_same_mailbox(user)) {
         Some(user) if !user.is_active => LinkDecision::Disabled,
-        Some(_) if !known.has_account_at_provider => LinkDecision::ByEmail,
+        Some(user) if !user.is_superuser && !known.has_account_at_provider => LinkDecision::ByEmail,
         _ => LinkDecision::New {
             with_email: identity.email.is_some() && identity.email_verified && !known.address_claimed,
         },
@@ -129,6 +130,19 @@ mod tests {
             let case = format!("theirs {theirs}, ours {ours}, active {active}, has one {has_account_at_provider}");
             assert_eq!(decide_link(&identity(theirs), known), expected, "{case}");
         }
+    }
+
+    #[test]
+    fn an_address_never_opens_the_account_of_a_superuser() {
+        let superuser = User { is_superuser: true, ..user(true, true) };
+        let known = IdentityMatches { by_email: Some(&superuser), address_claimed: true, ..NO_MATCH };
+        assert_eq!(decide_link(&identity(true), known), LinkDecision::New { with_email: false });
+        let linked = IdentityMatches { linked: Some(&superuser), ..NO_MATCH };
+        assert_eq!(
+            decide_link(&identity(true), linked),
+            LinkDecision::Linked,
+            "the superuser linked the account before"
+        );
     }
 
     #[test]

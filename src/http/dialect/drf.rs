@@ -22,6 +22,7 @@ use crate::domain::field::{Field, FieldProblem};
 use crate::domain::password::Password;
 use crate::http::context::Http;
 use crate::http::extract::body::JsonOrForm;
+use crate::http::format::sentence;
 use crate::http::rejection::Rejection;
 use crate::http::reply;
 use crate::issuer::{Fault, Refusal, Unauthenticated};
@@ -95,6 +96,7 @@ impl DrfErrorBody {
             Refusal::Taken(field) => Self::taken(field),
             Refusal::WrongCredentials(_) => Self::unauthorized(&D::wrong_credentials()),
             Refusal::NotSignedIn(reason) => Self::unauthorized(&D::not_signed_in(reason)),
+            Refusal::ChangeRefused(problem) => Self::detail(StatusCode::FORBIDDEN, &sentence(&problem.to_string())),
             Refusal::RegistrationClosed => Self::detail(StatusCode::FORBIDDEN, "Registration is closed."),
             Refusal::RateLimited { retry_after } => Self::throttled(retry_after),
             Refusal::Busy(busy) => Self::busy(busy.log()),
@@ -248,6 +250,16 @@ impl BodyFields {
     pub fn blank_or(&mut self, name: &'static str) -> Option<String> {
         let blank = self.sent.get(name).and_then(Value::as_str).is_some_and(|text| text.trim().is_empty());
         if blank { None } else { self.optional(name) }
+    }
+
+    /// Reads the optional current password. Any string is accepted, even an empty one, and a number as its text. `null`
+    /// counts as missing.
+    pub fn current_password(&mut self) -> Option<Password> {
+        let name = Field::CurrentPassword.name();
+        if self.sent.get(name) == Some(&Value::Null) {
+            return None;
+        }
+        self.raw(name).map(Password::new)
     }
 
     /// Reads the required password. Any string is accepted here, even an empty one, and a number as its text.

@@ -121,6 +121,14 @@ pub enum SubmittedBody {
     Form(JsonBody),
 }
 
+impl SubmittedBody {
+    /// Returns the fields of the JSON object or of the form.
+    pub fn into_fields(self) -> JsonBody {
+        let (Self::Json(fields) | Self::Form(fields)) = self;
+        fields
+    }
+}
+
 impl FromRequest<Http> for SubmittedBody {
     type Rejection = Rejection;
 
@@ -142,6 +150,16 @@ impl FromRequest<Http> for SubmittedBody {
 /// Any JSON value, or the fields of a form as an object. If a form repeats a field, the last value is used. An empty
 /// body is an empty object. The extractor that uses this type rejects a JSON value that is not an object.
 pub struct JsonOrForm(pub Value);
+
+impl JsonOrForm {
+    /// Returns the fields; none if the value is not an object.
+    pub fn into_fields(self) -> JsonBody {
+        match self.0 {
+            Value::Object(fields) => JsonBody(fields),
+            _ => JsonBody::default(),
+        }
+    }
+}
 
 impl FromRequest<Http> for JsonOrForm {
     type Rejection = Rejection;

@@ -12,6 +12,7 @@ fn field_name(field: Field) -> &'static str {
         Field::Username => "The user name",
         Field::Email => "The e-mail address",
         Field::Password | Field::NewPassword => "The password",
+        Field::CurrentPassword => "The current password",
         Field::ResetCode => "The code",
     }
 }
@@ -32,6 +33,7 @@ pub fn form_problem(refusal: &Refusal) -> Option<String> {
         Refusal::Taken(field) => Some(format!("{} is taken.", field_name(*field))),
         Refusal::WrongCredentials(_) => Some(WRONG_CREDENTIALS.to_owned()),
         Refusal::NotSignedIn(_)
+        | Refusal::ChangeRefused(_)
         | Refusal::RegistrationClosed
         | Refusal::RateLimited { .. }
         | Refusal::Busy(_)

@@ -99,7 +99,7 @@ impl From<Refusal> for PageError {
                 Self::page(StatusCode::BAD_REQUEST, "The input is not valid", message)
             }
             // No page of a zone takes an access token, so that no use case refuses one.
-            Refusal::WrongCredentials(_) | Refusal::NotSignedIn(_) => {
+            Refusal::WrongCredentials(_) | Refusal::NotSignedIn(_) | Refusal::ChangeRefused(_) => {
                 Self::page(StatusCode::FORBIDDEN, "Wrong credentials", WRONG_CREDENTIALS)
             }
             Refusal::RegistrationClosed => {

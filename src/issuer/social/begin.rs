@@ -8,6 +8,7 @@ use super::provider::{provider, provider_refusal};
 use super::refusal::SocialError;
 use crate::domain::secret::SecretText;
 use crate::domain::social::{AttemptPurpose, ProviderName, SignInAttempt};
+use crate::issuer::change_permit::{ChangePermit, OwnerProof};
 use crate::issuer::context::Issuer;
 use crate::issuer::signed_in::SignedIn;
 
@@ -16,8 +17,8 @@ use crate::issuer::signed_in::SignedIn;
 pub struct BeginFlow<'a> {
     /// The provider.
     pub provider: &'a ProviderName,
-    /// The signed-in user whose account is to be linked; `None` to sign in.
-    pub link_to: Option<&'a SignedIn>,
+    /// The signed-in user whose account is to be linked, and the proof that the caller is the owner; `None` to sign in.
+    pub link_to: Option<(&'a SignedIn, OwnerProof)>,
 }
 
 /// A started flow.
@@ -35,8 +36,10 @@ impl BeginFlow<'_> {
         let provider = provider(issuer, self.provider)?;
         let purpose = match self.link_to {
             None => AttemptPurpose::SignIn,
-            Some(signed_in) => {
+            Some((signed_in, proof)) => {
                 may_change_sign_in_methods(signed_in)?;
+                // The attempt is encrypted and names the session, so it needs no further proof until it expires.
+                ChangePermit::request(issuer, signed_in, proof).await?;
                 AttemptPurpose::Link { sub: signed_in.user().sub, session: signed_in.session().id }
             }
         };

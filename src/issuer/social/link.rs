@@ -8,6 +8,7 @@ use crate::domain::id::{SessionId, Subject, UserId};
 use crate::domain::social::{SocialAccount, SocialIdentity};
 use crate::domain::time::Timestamp;
 use crate::issuer::authenticate::{live_session, live_user};
+use crate::issuer::change_permit::check_ordinary;
 use crate::issuer::context::{Caller, Issuer};
 use crate::issuer::refusal::{Refusal, Unauthenticated};
 use crate::issuer::signed_in::SignedIn;
@@ -34,7 +35,7 @@ pub async fn link(
     let of_other_issuer: Result<Option<SocialAccount>, SocialError> = issuer
         .store
         .write(move |tx| {
-            live_user(tx, session, &settings, now)?;
+            check_ordinary(&live_user(tx, session, &settings, now)?)?;
             let provider = &identity.provider;
             match tx.social_account(provider, &identity.social_id)? {
                 Some(account) if account.user == user => {

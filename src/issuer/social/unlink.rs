@@ -7,6 +7,7 @@ use crate::domain::id::UserId;
 use crate::domain::social::{ProviderName, SocialAccount};
 use crate::domain::time::Timestamp;
 use crate::issuer::authenticate::live_user;
+use crate::issuer::change_permit::{ChangePermit, OwnerProof};
 use crate::issuer::context::{Caller, Issuer};
 use crate::issuer::signed_in::SignedIn;
 use crate::store::{StoreError, Write};
@@ -16,8 +17,8 @@ use crate::store::{StoreError, Write};
 pub struct UnlinkAccount {
     /// The provider, which may no longer be configured.
     pub provider: ProviderName,
-    /// The caller.
-    pub from: Caller,
+    /// The proof that the caller is the owner of the account.
+    pub proof: OwnerProof,
 }
 
 /// The configured providers with their issuers.
@@ -33,6 +34,9 @@ impl UnlinkAccount {
     /// Deletes the link and its tokens. Refuses if the user has no other way to sign in.
     pub async fn run(self, signed_in: &SignedIn, issuer: &Issuer) -> Result<(), SocialError> {
         may_change_sign_in_methods(signed_in)?;
+        let Self { provider, proof } = self;
+        let from = proof.from;
+        let permit = ChangePermit::request(issuer, signed_in, proof).await?;
         let now = issuer.clock.now();
         let settings = issuer.settings();
         let session = signed_in.session().id;
@@ -43,17 +47,18 @@ impl UnlinkAccount {
             .store
             .write(move |tx| {
                 let user = live_user(tx, session, &settings, now)?;
+                permit.check(&user)?;
                 let accounts = tx.social_accounts_of(user.id)?;
-                if !accounts.iter().any(|account| account.provider == self.provider) {
+                if !accounts.iter().any(|account| account.provider == provider) {
                     return Err(SocialRefusal::NotLinked.into());
                 }
-                let mut others = accounts.iter().filter(|account| account.provider != self.provider);
+                let mut others = accounts.iter().filter(|account| account.provider != provider);
                 if user.password.is_none() && !others.any(|account| is_usable(&offered, account)) {
                     return Err(SocialRefusal::LastSignInMethod.into());
                 }
-                tx.unlink_social_account(user.id, &self.provider)?;
-                let provider = self.provider.to_string();
-                let entry = AuditEntry::by_user(now, Action::SocialUnlinked, user.id, self.from.address, provider);
+                tx.unlink_social_account(user.id, &provider)?;
+                let detail = provider.to_string();
+                let entry = AuditEntry::by_user(now, Action::SocialUnlinked, user.id, from.address, detail);
                 Ok(tx.record(&entry)?)
             })
             .await

@@ -190,6 +190,7 @@ async fn a_failed_link_does_not_redirect_to_sign_in() {
 
     fixture.provider.set_fault("discovery:broken").await;
     fixture.server.clock.advance(std::time::Duration::from_hours(1));
+    fixture.sign_in_with_password(&browser, "anna").await;
     let down = fixture.page(&browser, post(&fixture.server.url)).await;
     assert!(down.is(400).text.contains(form), "browsers get a page for a failed start as well: {down:#?}");
     let foreign = fixture.page(&browser, post("https://evil.example.com")).await;

@@ -1,6 +1,7 @@
 //! Sign-in with providers: a real provider in its own process, and browsers that visit it and return.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod account_changes;
 mod accounts;
 mod attempts;
 pub mod browser;

@@ -14,6 +14,11 @@ const NOT_SIGNED_IN: ResponseExample = (
 );
 const CLOSED: ResponseExample =
     (403, "Registration is closed (setting registration.open)", r#"{"detail": "Registration is closed."}"#);
+const CHANGE_REFUSED: ResponseExample = (
+    403,
+    "A change of the e-mail address needs current_password or a sign-in in the last 5 minutes; the address of a superuser is changed by operators only",
+    r#"{"detail": "This change needs your current password; send it as current_password, or sign in again and retry within 5 minutes."}"#,
+);
 const TOO_MANY: ResponseExample = (
     429,
     "Too many attempts; see Retry-After",
@@ -91,11 +96,11 @@ pub const ROUTE_GROUP: RouteGroup = RouteGroup {
         Operation {
             method: "put",
             path: "/api/me/",
-            summary: "Change the user name, the e-mail address or both",
+            summary: "Change the user name, the e-mail address or both; for the address send current_password unless the sign-in is less than 5 minutes old",
             access: Access::Bearer,
             query: &[],
             request_examples: &[r#"{"username": "John Smith"}"#],
-            responses: &[(200, "The changed user", NAMED), INVALID, NOT_SIGNED_IN],
+            responses: &[(200, "The changed user", NAMED), INVALID, NOT_SIGNED_IN, CHANGE_REFUSED, TOO_MANY],
         },
         Operation {
             method: "patch",
@@ -103,8 +108,11 @@ pub const ROUTE_GROUP: RouteGroup = RouteGroup {
             summary: "Change the user name, the e-mail address or both; the body may be an empty object",
             access: Access::Bearer,
             query: &[],
-            request_examples: &[r#"{"email": "user@example.com"}"#],
-            responses: &[(200, "The changed user", NAMED), INVALID, NOT_SIGNED_IN],
+            request_examples: &[
+                r#"{"email": "user@example.com"}"#,
+                r#"{"email": "user@example.com", "current_password": "password"}"#,
+            ],
+            responses: &[(200, "The changed user", NAMED), INVALID, NOT_SIGNED_IN, CHANGE_REFUSED, TOO_MANY],
         },
         Operation {
             method: "post",

@@ -15,6 +15,7 @@ use crate::http::context::Http;
 use crate::http::extract::bearer::BearerHeader;
 use crate::http::reply::HandlerResult;
 use crate::issuer::authenticate::Authenticate;
+use crate::issuer::change_permit::OwnerProof;
 use crate::issuer::issue::access_token;
 use crate::issuer::refresh::Refresh;
 use crate::issuer::refresh_token::{parse_refresh_uuid, refresh_uuid};
@@ -91,8 +92,9 @@ async fn update(
     read: fn(BodyFields) -> Result<wire::ProfileChange, drf::DrfErrorBody>,
 ) -> HandlerResult<DrfPyjwtErrorBody> {
     let signed_in = Authenticate { token: token.as_deref() }.run(&http.issuer).await?;
-    let wire::ProfileChange { username, email } = read(body?)?;
-    let update = UpdateProfile { password: None, email, username, dialect: Dialect::DrfPyjwt, from };
+    let wire::ProfileChange { username, email, current_password } = read(body?)?;
+    let proof = OwnerProof { current_password, from };
+    let update = UpdateProfile { password: None, email, username, proof, dialect: Dialect::DrfPyjwt };
     let user = update.run(&signed_in, &http.issuer).await?;
     Ok(wire::profile(&user))
 }

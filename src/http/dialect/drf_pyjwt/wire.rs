@@ -29,6 +29,7 @@ pub struct Credentials {
 pub struct ProfileChange {
     pub username: Option<Username>,
     pub email: Option<Email>,
+    pub current_password: Option<Password>,
 }
 
 /// Reads a registration. The user name may be missing or empty, as in the original; the address then becomes the user
@@ -84,8 +85,9 @@ pub fn change(mut body: BodyFields) -> Result<ProfileChange, DrfErrorBody> {
     let username = body.parsed(Field::Username, username.as_deref(), Username::parse);
     let email = body.optional("email");
     let email = body.parsed(Field::Email, email.as_deref(), Email::parse);
+    let current_password = body.current_password();
     body.check()?;
-    Ok(ProfileChange { username, email })
+    Ok(ProfileChange { username, email, current_password })
 }
 
 /// Reads the body of a PUT. At least one field is required.

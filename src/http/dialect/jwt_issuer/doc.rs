@@ -28,6 +28,11 @@ const FOREIGN: ResponseExample = (
     "A page of an origin that is not allowed sent the request with the cookie and without a bearer token",
     r#"{"status": "ERROR", "code": "foreign_origin", "message": "cookie not accepted from another origin; send the token in the Authorization header"}"#,
 );
+const CHANGE_REFUSED: ResponseExample = (
+    403,
+    "The sign-in is more than 5 minutes old and the body has no current_password (proof_required), current_password is wrong (wrong_current_password), the user is a superuser, whose account only operators change (superuser), or a page of an origin that is not allowed sent the request with the cookie and without a bearer token (foreign_origin)",
+    r#"{"status": "ERROR", "code": "proof_required", "message": "this change needs your current password; send it as current_password, or sign in again and retry within 5 minutes"}"#,
+);
 const TOO_MANY: ResponseExample = (
     429,
     "Too many attempts; see Retry-After",
@@ -92,11 +97,14 @@ pub const ROUTE_GROUP: RouteGroup = RouteGroup {
         Operation {
             method: "post",
             path: "/update_profile",
-            summary: "Change the password, the e-mail address or both; a new password ends all other sessions",
+            summary: "Change the password, the e-mail address or both; send current_password unless the sign-in is less than 5 minutes old; a new password ends all other sessions",
             access: Access::BearerOrCookie,
             query: &[],
-            request_examples: &[r#"{"email": "ann@example.org"}"#],
-            responses: &[(200, "The profile is changed", OK), INVALID, NOT_SIGNED_IN, FOREIGN, TAKEN],
+            request_examples: &[
+                r#"{"email": "ann@example.org"}"#,
+                r#"{"password": "another battery staple", "current_password": "correct horse battery"}"#,
+            ],
+            responses: &[(200, "The profile is changed", OK), INVALID, NOT_SIGNED_IN, CHANGE_REFUSED, TAKEN, TOO_MANY],
         },
         Operation {
             method: "post",

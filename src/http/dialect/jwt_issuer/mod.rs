@@ -18,6 +18,7 @@ use crate::http::reply;
 use crate::http::reply::HandlerResult;
 use crate::issuer::Caller;
 use crate::issuer::authenticate::Authenticate;
+use crate::issuer::change_permit::OwnerProof;
 use crate::issuer::issue::access_token;
 use crate::issuer::redeem_reset::RedeemReset;
 use crate::issuer::register::Register;
@@ -71,10 +72,10 @@ async fn update_profile(
 ) -> HandlerResult<JwtIssuerErrorBody> {
     let token = token?.token;
     let signed_in = Authenticate { token: token.as_deref() }.run(&http.issuer).await?;
-    let wire::Profile { password, email } = wire::profile(body?)?;
-    UpdateProfile { password, email, username: None, dialect: Dialect::JwtIssuer, from }
-        .run(&signed_in, &http.issuer)
-        .await?;
+    let wire::Profile { password, email, current_password } = wire::profile(body?)?;
+    let proof = OwnerProof { current_password, from };
+    let update = UpdateProfile { password, email, username: None, proof, dialect: Dialect::JwtIssuer };
+    update.run(&signed_in, &http.issuer).await?;
     Ok(wire::ok())
 }
 

@@ -63,6 +63,7 @@ impl From<Refusal> for JwtIssuerErrorBody {
                 "not_signed_in",
                 "missing, invalid or expired token; sign in again",
             )),
+            Refusal::ChangeRefused(problem) => error(StatusCode::FORBIDDEN, problem.code(), &problem.to_string()),
             Refusal::RegistrationClosed => error(
                 StatusCode::FORBIDDEN,
                 "registration_closed",

@@ -27,6 +27,7 @@ pub struct Registration {
 pub struct Profile {
     pub password: Option<Password>,
     pub email: Option<Email>,
+    pub current_password: Option<Password>,
 }
 
 pub struct Reset {
@@ -58,6 +59,7 @@ pub fn registration(mut body: JsonBody) -> Result<Registration, Refusal> {
 
 pub fn profile(mut body: JsonBody) -> Result<Profile, Refusal> {
     let password = optional(&mut body, Field::Password)?.map(Password::new);
+    let current_password = optional(&mut body, Field::CurrentPassword)?.map(Password::new);
     let email = optional(&mut body, Field::Email)?.map(|email| parse_email(&email)).transpose()?;
     if password.is_none() && email.is_none() {
         return Err(Refusal::Invalid(vec![
@@ -65,7 +67,7 @@ pub fn profile(mut body: JsonBody) -> Result<Profile, Refusal> {
             (Field::Email, FieldProblem::Missing),
         ]));
     }
-    Ok(Profile { password, email })
+    Ok(Profile { password, email, current_password })
 }
 
 pub fn reset_request(mut body: JsonBody) -> Result<Email, Refusal> {

@@ -46,7 +46,7 @@ pub fn wire_field(field: Field) -> &'static str {
     match field {
         Field::NewPassword => "restoring_password",
         Field::ResetCode => "restoring_token",
-        Field::Username | Field::Email | Field::Password => field.name(),
+        Field::Username | Field::Email | Field::Password | Field::CurrentPassword => field.name(),
     }
 }
 
@@ -56,7 +56,7 @@ pub fn page_field(field: Field) -> &'static str {
         Field::NewPassword => "the new password",
         Field::ResetCode => "the link",
         Field::Email => "the address",
-        Field::Username | Field::Password => field.name(),
+        Field::Username | Field::Password | Field::CurrentPassword => field.name(),
     }
 }
 
@@ -83,6 +83,7 @@ pub fn error_body(refusal: Refusal, name: fn(Field) -> &'static str) -> RestJwtE
         Refusal::Taken(field) => error(StatusCode::BAD_REQUEST, &format!("{} is taken", name(field))),
         Refusal::WrongCredentials(_) => error(StatusCode::UNAUTHORIZED, "wrong user name or password"),
         Refusal::NotSignedIn(_) => error(StatusCode::UNAUTHORIZED, "missing, invalid or expired token; sign in again"),
+        Refusal::ChangeRefused(problem) => error(StatusCode::FORBIDDEN, &problem.to_string()),
         Refusal::RegistrationClosed => {
             error(StatusCode::FORBIDDEN, "registration is closed; ask the operator for an account")
         }

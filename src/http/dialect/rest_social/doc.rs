@@ -35,10 +35,10 @@ const NOT_SIGNED_IN: ResponseExample = (
     "The token is missing, invalid or expired, or its session has ended",
     r#"{"status": "missing, invalid or expired token; sign in again"}"#,
 );
-const FOREIGN: ResponseExample = (
+const CHANGE_REFUSED: ResponseExample = (
     403,
-    "A page of an origin that is not allowed sent the request with the cookie and without a bearer token",
-    r#"{"status": "cookie not accepted from another origin; send the token in the Authorization header"}"#,
+    "The sign-in is more than 5 minutes old and the body has no current_password, current_password is wrong, the user is a superuser, whose account only operators change, or a page of an origin that is not allowed sent the request with the cookie and without a bearer token",
+    r#"{"status": "this change needs your current password; send it as current_password, or sign in again and retry within 5 minutes"}"#,
 );
 const REFRESHED: &[ResponseExample] = &[
     (200, "The new access token of the provider is stored", r#"{"status": "refreshed"}"#),
@@ -84,7 +84,7 @@ const fn begin(path: &'static str, summary: &'static str) -> Operation {
 }
 
 const fn link(path: &'static str, summary: &'static str) -> Operation {
-    let responses = &[LINK_TO_PROVIDER, NOT_SIGNED_IN, FOREIGN, NOT_CONFIGURED];
+    let responses = &[LINK_TO_PROVIDER, NOT_SIGNED_IN, CHANGE_REFUSED, NOT_CONFIGURED, TOO_MANY];
     Operation { method: "post", path, summary, access: Access::BearerOrCookie, responses, ..ROUTE }
 }
 
@@ -178,11 +178,15 @@ pub const ROUTE_GROUP: RouteGroup = RouteGroup {
             path: "/social/unlink/",
             summary: "Unlink a provider account, so that it can no longer be used to sign in to this account",
             access: Access::BearerOrCookie,
-            request_examples: &[r#"{"provider": "google"}"#],
+            request_examples: &[
+                r#"{"provider": "google"}"#,
+                r#"{"provider": "google", "current_password": "correct horse battery"}"#,
+            ],
             responses: &[
                 (200, "The provider account is unlinked", r#"{"status": "unlinked"}"#),
                 NOT_SIGNED_IN,
-                FOREIGN,
+                CHANGE_REFUSED,
+                TOO_MANY,
                 (
                     404,
                     "No account of this provider is linked",

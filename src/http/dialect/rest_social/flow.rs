@@ -8,22 +8,26 @@ use axum::response::{IntoResponse as _, Response};
 
 use super::refusal::RestSocialErrorBody;
 use super::route::ProviderPath;
+use super::wire;
 use crate::domain::secret::SecretText;
 use crate::domain::social::{AttemptPurpose, ProviderName, SignInAttempt};
 use crate::http::context::Http;
 use crate::http::extract::bearer::{BearerResult, COOKIE_NAME, with_cookie};
+use crate::http::extract::body::{JsonBody, JsonOrForm};
 use crate::http::extract::cookies;
 use crate::http::extract::url_encoded::UrlEncoded;
 use crate::http::format::sentence;
 use crate::http::pages::social::{RetryAction, SocialPage};
+use crate::http::rejection::Rejection;
 use crate::http::reply;
 use crate::http::web::provider_attempt;
 use crate::issuer::authenticate::Authenticate;
+use crate::issuer::change_permit::OwnerProof;
 use crate::issuer::issue::access_token;
 use crate::issuer::social::begin::{BeginFlow, StartedFlow};
 use crate::issuer::social::finish::{FinishFlow, FlowResult};
 use crate::issuer::social::{SocialError, SocialRefusal};
-use crate::issuer::{Caller, Refusal};
+use crate::issuer::{Caller, Refusal, SignedIn};
 use crate::social::Callback;
 
 /// The purpose of a failed flow. It determines the link on the error page.
@@ -58,22 +62,40 @@ pub async fn link(
     State(http): State<Http>,
     ProviderPath(provider): ProviderPath,
     headers: HeaderMap,
+    from: Caller,
     token: BearerResult,
+    body: Result<JsonOrForm, Rejection>,
 ) -> Response {
     let token = match token {
         Ok(token) => token.token,
         // A page of another origin sent this request. The error page must not offer to repeat it.
         Err(rejection) => return refusal_response(&http, &headers, back_action(&http), rejection.into()),
     };
-    match begin_link(&http, &provider, token.as_deref()).await {
+    let signed_in = match (Authenticate { token: token.as_deref() }).run(&http.issuer).await {
+        Ok(signed_in) => signed_in,
+        Err(refusal) => return refusal_page(&http, &headers, &provider, FlowPurpose::Link, refusal.into()),
+    };
+    let body = match body {
+        Ok(body) => body.into_fields(),
+        // The route needs no body, so a body of another kind is ignored.
+        Err(Rejection::WrongContentType(_)) => JsonBody::default(),
+        Err(rejection) => return refusal_response(&http, &headers, back_action(&http), rejection.into()),
+    };
+    match begin_link(&http, &provider, &signed_in, from, body).await {
         Ok(started) => redirect_to_provider(&http, &headers, StatusCode::SEE_OTHER, &started),
         Err(error) => refusal_page(&http, &headers, &provider, FlowPurpose::Link, error),
     }
 }
 
-async fn begin_link(http: &Http, provider: &ProviderName, token: Option<&str>) -> Result<StartedFlow, SocialError> {
-    let signed_in = Authenticate { token }.run(&http.issuer).await?;
-    BeginFlow { provider, link_to: Some(&signed_in) }.run(&http.issuer).await
+async fn begin_link(
+    http: &Http,
+    provider: &ProviderName,
+    signed_in: &SignedIn,
+    from: Caller,
+    mut body: JsonBody,
+) -> Result<StartedFlow, SocialError> {
+    let proof = OwnerProof { current_password: wire::current_password(&mut body)?, from };
+    BeginFlow { provider, link_to: Some((signed_in, proof)) }.run(&http.issuer).await
 }
 
 fn redirect_to_provider(http: &Http, headers: &HeaderMap, status: StatusCode, started: &StartedFlow) -> Response {
@@ -189,7 +211,7 @@ fn refusal_response(
 fn is_retryable(error: &SocialError) -> bool {
     !matches!(
         error,
-        SocialError::Refused(Refusal::RegistrationClosed)
+        SocialError::Refused(Refusal::RegistrationClosed | Refusal::ChangeRefused(_) | Refusal::Invalid(_))
             | SocialError::Social(
                 SocialRefusal::NotConfigured
                     | SocialRefusal::Disabled

@@ -18,6 +18,7 @@ use crate::http::rejection::Rejection;
 use crate::http::reply;
 use crate::http::reply::HandlerResult;
 use crate::issuer::authenticate::Authenticate;
+use crate::issuer::change_permit::OwnerProof;
 use crate::issuer::social::accounts::{ProviderTokens, accounts, provider_tokens};
 use crate::issuer::social::refresh::RefreshProvider;
 use crate::issuer::social::sign_out::SignOutWithProvider;
@@ -158,8 +159,9 @@ async fn unlink(
     body: Result<SubmittedBody, Rejection>,
 ) -> HandlerResult<RestSocialErrorBody> {
     let signed_in = authenticate(&http, token).await?;
-    let (SubmittedBody::Json(fields) | SubmittedBody::Form(fields)) = body?;
-    let provider = wire::provider(fields)?;
-    UnlinkAccount { provider, from }.run(&signed_in, &http.issuer).await?;
+    let mut fields = body?.into_fields();
+    let provider = wire::provider(&mut fields)?;
+    let proof = OwnerProof { current_password: wire::current_password(&mut fields)?, from };
+    UnlinkAccount { provider, proof }.run(&signed_in, &http.issuer).await?;
     Ok(wire::status(StatusCode::OK, "unlinked"))
 }

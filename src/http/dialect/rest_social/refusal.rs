@@ -44,6 +44,7 @@ impl From<Refusal> for RestSocialErrorBody {
             Refusal::NotSignedIn(_) => {
                 error(StatusCode::UNAUTHORIZED, "missing, invalid or expired token; sign in again")
             }
+            Refusal::ChangeRefused(problem) => error(StatusCode::FORBIDDEN, &problem.to_string()),
             Refusal::RegistrationClosed => {
                 error(StatusCode::FORBIDDEN, "registration is closed; ask the operator for an account")
             }

@@ -5,10 +5,13 @@ use axum::response::Response;
 use serde_json::{Value, json};
 
 use super::refusal::RestSocialErrorBody;
+use crate::domain::field::Field;
+use crate::domain::password::Password;
 use crate::domain::secret::SecretText;
 use crate::domain::social::{ProviderName, SocialAccount};
 use crate::http::extract::body::JsonBody;
 use crate::http::reply;
+use crate::issuer::Refusal;
 
 /// Returns a response whose body contains only a message, as in most responses of this dialect.
 pub fn status(status: StatusCode, message: &str) -> Response {
@@ -59,8 +62,16 @@ pub fn accounts(accounts: &[SocialAccount]) -> Response {
     reply::json(StatusCode::OK, &json!({"accounts": items.collect::<Vec<_>>()}))
 }
 
+/// Reads the current password, which a change of the linked accounts needs after the sign-in is no longer recent. `None`
+/// if it was not sent.
+pub fn current_password(body: &mut JsonBody) -> Result<Option<Password>, Refusal> {
+    let sent = body.text(Field::CurrentPassword);
+    let sent = sent.map_err(|problem| Refusal::invalid(Field::CurrentPassword, problem))?;
+    Ok(sent.map(Password::new))
+}
+
 /// Reads the provider to unlink.
-pub fn provider(mut body: JsonBody) -> Result<ProviderName, RestSocialErrorBody> {
+pub fn provider(body: &mut JsonBody) -> Result<ProviderName, RestSocialErrorBody> {
     let provider = body.text_named("provider").ok().flatten().and_then(|name| ProviderName::parse(&name).ok());
     provider.ok_or_else(|| {
         RestSocialErrorBody::new(StatusCode::BAD_REQUEST, "provider must be the name of a provider, such as google")
