@@ -34,6 +34,9 @@ pub struct NewMail {
     pub sealed: SealedMail,
     /// When the e-mail was written to the outbox. It is due immediately.
     pub created_at: Timestamp,
+    /// When the code or link in the e-mail expires, so that it must not be sent any more. `None`: it contains nothing
+    /// that expires.
+    pub expires_at: Option<Timestamp>,
 }
 
 /// An e-mail from the outbox that is about to be sent.
@@ -47,17 +50,30 @@ pub struct MailItem {
     pub sealed: SealedMail,
     /// When the e-mail was written to the outbox.
     pub created_at: Timestamp,
+    /// When the e-mail expires. `None`: never.
+    pub expires_at: Option<Timestamp>,
     /// The number of failed attempts.
     pub attempts: u32,
 }
 
 impl MailItem {
     /// The time of the next attempt after another failure at `now`. `None` if that would be more than 24 h after the
-    /// e-mail was written, so that delivery is given up.
+    /// e-mail was written, so that delivery is given up. An e-mail that expires before that attempt is due when it
+    /// expires, so that its end is recorded then.
     pub fn retry_at(&self, now: Timestamp) -> Option<Timestamp> {
         let wait = FIRST_WAIT.saturating_mul(1 << self.attempts.min(16)).min(LONGEST_WAIT);
-        let at = now + wait;
+        let at = self.expires_at.map_or(now + wait, |expires_at| expires_at.min(now + wait));
         (at <= self.created_at + GIVE_UP_AFTER).then_some(at)
+    }
+
+    /// Whether the e-mail must not be sent any more, because what it contains has expired.
+    pub fn is_expired(&self, now: Timestamp) -> bool {
+        self.expires_at.is_some_and(|expires_at| expires_at <= now)
+    }
+
+    /// How long an attempt that begins at `now` may take: at most `longest`, and not beyond the expiry.
+    pub fn time_to_send(&self, now: Timestamp, longest: Duration) -> Duration {
+        self.expires_at.map_or(longest, |expires_at| expires_at.since(now).min(longest))
     }
 }
 
@@ -65,11 +81,21 @@ impl MailItem {
 mod tests {
     use super::*;
 
+    fn mail(expires_at: Option<i64>) -> MailItem {
+        MailItem {
+            id: MailId(1),
+            template: String::new(),
+            sealed: SealedMail(vec![]),
+            created_at: Timestamp::from_unix(0),
+            expires_at: expires_at.map(Timestamp::from_unix),
+            attempts: 0,
+        }
+    }
+
     #[test]
     fn retry_delays_double_to_an_hour_and_end_after_a_day() {
-        let created_at = Timestamp::from_unix(0);
-        let mut mail =
-            MailItem { id: MailId(1), template: String::new(), sealed: SealedMail(vec![]), created_at, attempts: 0 };
+        let mut mail = mail(None);
+        let created_at = mail.created_at;
         let mut now = created_at;
         let mut waits = vec![];
         while let Some(next) = mail.retry_at(now) {
@@ -79,5 +105,24 @@ mod tests {
         }
         assert_eq!(waits[..8], [30, 60, 120, 240, 480, 960, 1920, 3600]);
         assert!(now <= created_at + GIVE_UP_AFTER && now + LONGEST_WAIT > created_at + GIVE_UP_AFTER);
+    }
+
+    #[test]
+    fn an_email_is_not_retried_after_it_expired() {
+        let at = Timestamp::from_unix;
+        for (expires_at, now, retry_at, is_expired, seconds_left) in [
+            (None, 5, 35, false, 30),
+            (Some(10), 5, 10, false, 5),
+            (Some(35), 5, 35, false, 30),
+            (Some(36), 5, 35, false, 30),
+            (Some(10), 10, 10, true, 0),
+            (Some(10), 99, 10, true, 0),
+        ] {
+            let mail = mail(expires_at);
+            assert_eq!(mail.retry_at(at(now)), Some(at(retry_at)), "{expires_at:?} {now}");
+            assert_eq!(mail.is_expired(at(now)), is_expired, "{expires_at:?} {now}");
+            let left = mail.time_to_send(at(now), Duration::from_secs(30));
+            assert_eq!(left.as_secs(), seconds_left, "{expires_at:?} {now}");
+        }
     }
 }

@@ -31,9 +31,12 @@ pub enum OperatorRule {
     /// The user is disabled and could not sign in after a reset.
     #[error("the user is disabled; enable the user first")]
     Disabled,
-    /// The e-mail was sent, or the server gave up after 24 h. In both cases its content was deleted.
+    /// The e-mail was sent, it expired, or the server gave up after 24 h. In both cases its content was deleted.
     #[error("the e-mail is no longer waiting, and its content was deleted; send a new reset e-mail to the user")]
     NotWaiting,
+    /// The e-mail is being sent at the moment, and a second attempt would send it twice.
+    #[error("the e-mail is being sent at this moment; reload the page in a minute to see the result")]
+    BeingSent,
     /// The key ring does not allow the change.
     #[error(transparent)]
     Key(#[from] key::KeyChangeError),

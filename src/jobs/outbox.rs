@@ -11,7 +11,7 @@ use tracing::{Instrument as _, trace_span};
 
 use crate::clock::Clock;
 use crate::domain::count::Count;
-use crate::domain::mail_item::MailItem;
+use crate::domain::mail_item::{MailId, MailItem};
 use crate::domain::time::Timestamp;
 use crate::issuer::Issuer;
 use crate::mail::{Mailer, SendError};
@@ -35,26 +35,36 @@ pub async fn run(issuer: Arc<Issuer>) -> Result<(), StoreError> {
     }
 }
 
-/// How many of the due e-mails were sent, and how many failed.
+/// How many of the due e-mails were sent, failed and expired.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct DeliveryCounts {
     /// Accepted by a mail server.
     pub sent: u64,
     /// Not accepted, or with an unknown result.
     pub failed: u64,
+    /// Not sent, because they had expired.
+    pub expired: u64,
+}
+
+/// The end of one attempt.
+enum Delivery {
+    Sent,
+    Failed,
+    Expired,
 }
 
 impl DeliveryCounts {
     /// Returns how many e-mails were due. If it is not 0, more may be due now.
     pub fn due(self) -> u64 {
-        self.sent + self.failed
+        self.sent + self.failed + self.expired
     }
 
     /// Counts the result of a task. If the task panicked, its e-mail stays claimed until the lease ends.
-    fn count(&mut self, task: Result<bool, JoinError>) {
+    fn count(&mut self, task: Result<Delivery, JoinError>) {
         match task {
-            Ok(true) => self.sent += 1,
-            Ok(false) => self.failed += 1,
+            Ok(Delivery::Sent) => self.sent += 1,
+            Ok(Delivery::Failed) => self.failed += 1,
+            Ok(Delivery::Expired) => self.expired += 1,
             Err(error) => {
                 tracing::error!(%error, "e-mail task panicked; retrying in two minutes");
                 self.failed += 1;
@@ -87,25 +97,36 @@ pub async fn tick(store: &Store, mailer: &Mailer, clock: &Clock) -> Result<Deliv
     Ok(done)
 }
 
-/// Sends an e-mail and records the result. Returns whether a mail server accepted it.
-async fn send(store: Store, mailer: Mailer, clock: Clock, mail: MailItem) -> bool {
+/// Sends an e-mail, unless it has expired, and records the result.
+async fn send(store: Store, mailer: Mailer, clock: Clock, mail: MailItem) -> Delivery {
+    let id = mail.id;
+    if mail.is_expired(clock.now()) {
+        tracing::warn!(mail = id.0, template = mail.template, "e-mail expired before it was sent; giving up");
+        record(id, store.write(move |tx| tx.mail_expired(id)).await);
+        return Delivery::Expired;
+    }
     let span = trace_span!("mail.deliver", otel.kind = "client", mail = mail.id.0, template = mail.template);
     let outcome = mailer.deliver(&mail, clock.now()).instrument(span).await;
-    let id = mail.id;
     let now = clock.now();
-    let sent = outcome.is_ok();
-    let recorded: Result<(), StoreError> = match outcome {
-        Ok(()) => store.write(move |tx| tx.mail_sent(id, now)).await,
+    match outcome {
+        Ok(()) => {
+            record(id, store.write(move |tx| tx.mail_sent(id, now)).await);
+            Delivery::Sent
+        }
         Err(error) => {
             let retry_at = mail.retry_at(now).filter(|_| !error.is_undeliverable());
             log_failure(&mail, &error, retry_at);
-            store.write(move |tx| tx.mail_failed(id, retry_at, &error.to_string())).await
+            record(id, store.write(move |tx| tx.mail_failed(id, retry_at, &error.to_string())).await);
+            Delivery::Failed
         }
-    };
+    }
+}
+
+/// Logs that a result was not recorded.
+fn record(id: MailId, recorded: Result<(), StoreError>) {
     if let Err(error) = recorded {
         tracing::error!(mail = id.0, %error, "e-mail result not recorded; retrying in two minutes, may be sent twice");
     }
-    sent
 }
 
 /// Logs why an e-mail was not sent. The error contains the masked recipient and the mail server.
@@ -194,7 +215,7 @@ mod tests {
         let queued: Result<_, StoreError> = store.write(move |tx| tx.queue_mail(&new)).await;
         queued.unwrap();
         let done = tick(&store, &mailer, &clock).await.unwrap();
-        assert_eq!((done, waiting(&store).await), (DeliveryCounts { sent: 0, failed: 1 }, 0));
+        assert_eq!((done, waiting(&store).await), (DeliveryCounts { failed: 1, ..DeliveryCounts::default() }, 0));
         assert!(sent.lock().unwrap().is_empty());
     }
 
@@ -205,10 +226,40 @@ mod tests {
         let clock = Clock::manual(Timestamp::from_unix(1000));
         let (_folder, store) = outbox(1, &original, &clock).await;
         let with_other_secret = tick(&store, &mailer(8, Transport::memory().0), &clock).await.unwrap();
-        assert_eq!(with_other_secret, DeliveryCounts { sent: 0, failed: 1 });
+        assert_eq!(with_other_secret, DeliveryCounts { failed: 1, ..DeliveryCounts::default() });
         assert_eq!((waiting(&store).await, tick(&store, &original, &clock).await.unwrap().due()), (1, 0));
         clock.advance(Duration::from_secs(30));
         let done = tick(&store, &original, &clock).await.unwrap();
         assert_eq!((done.sent, sent.lock().unwrap().len()), (1, 1));
+    }
+
+    #[tokio::test]
+    async fn an_expired_email_is_not_sent() {
+        let (transport, sent) = Transport::memory();
+        let mailer = mailer(7, transport);
+        let clock = Clock::manual(Timestamp::from_unix(1000));
+        let (_folder, store) = outbox(2, &mailer, &clock).await;
+        clock.advance(Duration::from_mins(15));
+        let done = tick(&store, &mailer, &clock).await.unwrap();
+        assert_eq!(done, DeliveryCounts { expired: 2, ..DeliveryCounts::default() });
+        assert_eq!((sent.lock().unwrap().len(), waiting(&store).await), (0, 0));
+        clock.advance(LEASE);
+        assert_eq!(tick(&store, &mailer, &clock).await.unwrap().due(), 0);
+    }
+
+    #[tokio::test]
+    async fn an_email_that_failed_expires_on_time() {
+        let original = mailer(7, Transport::memory().0);
+        let (transport, sent) = Transport::memory();
+        let failing = mailer(8, transport);
+        let clock = Clock::manual(Timestamp::from_unix(1000));
+        let (_folder, store) = outbox(1, &original, &clock).await;
+        clock.advance(Duration::from_secs(14 * 60 + 50));
+        assert_eq!(tick(&store, &failing, &clock).await.unwrap().failed, 1);
+        clock.advance(Duration::from_secs(9));
+        assert_eq!(tick(&store, &failing, &clock).await.unwrap().due(), 0);
+        clock.advance(Duration::from_secs(1));
+        assert_eq!(tick(&store, &original, &clock).await.unwrap().expired, 1);
+        assert!(sent.lock().unwrap().is_empty());
     }
 }

@@ -67,7 +67,9 @@ impl Mailer {
     /// e-mail.
     pub fn prepare(&self, mail: &Mail, to: &Email, now: Timestamp, random: &Random) -> Result<NewMail, TemplateError> {
         let rendered = self.0.templates.render(mail, to)?;
-        Ok(NewMail { template: mail.template(), sealed: seal_mail(&rendered, &self.0.seal, random), created_at: now })
+        let sealed = seal_mail(&rendered, &self.0.seal, random);
+        let expires_at = mail.valid_for().map(|valid_for| now + valid_for);
+        Ok(NewMail { template: mail.template(), sealed, created_at: now, expires_at })
     }
 
     /// The masked recipient of an e-mail in the outbox, or `None` if the e-mail cannot be decrypted.
@@ -81,8 +83,8 @@ impl Mailer {
     }
 
     /// Decrypts an e-mail from the outbox and sends it. A delivery to a mail server ends within
-    /// [`SmtpOptions::timeout`](super::SmtpOptions::timeout). The message id is the same in every attempt, so that a
-    /// receiver can detect a duplicate.
+    /// [`SmtpOptions::timeout`](super::SmtpOptions::timeout), or earlier if the e-mail expires earlier. The message id is
+    /// the same in every attempt, so that a receiver can detect a duplicate.
     pub async fn deliver(&self, item: &MailItem, now: Timestamp) -> Result<(), SendError> {
         let inner = &*self.0;
         let rendered = open_mail(&item.sealed, &inner.seal)?;
@@ -143,8 +145,8 @@ mod tests {
         let new = mailer.prepare(&mail, &to, NOW, &Random::seeded(1)).unwrap();
         let template = new.template.to_owned();
         let sealed = new.sealed;
-        let created_at = new.created_at;
-        MailItem { id: MailId(4), template, sealed, created_at, attempts: 0 }
+        let NewMail { created_at, expires_at, .. } = new;
+        MailItem { id: MailId(4), template, sealed, created_at, expires_at, attempts: 0 }
     }
 
     #[tokio::test]

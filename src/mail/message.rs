@@ -215,6 +215,7 @@ mod tests {
             template: "restore_link".to_owned(),
             sealed: seal_mail(rendered, &seal(), &Random::seeded(1)),
             created_at: Timestamp::from_unix(0),
+            expires_at: None,
             attempts: 0,
         };
         let from = "help@example.com".parse().unwrap();

@@ -102,7 +102,8 @@ impl Smtp {
         let host = &self.options.host;
         let port = self.options.port;
         let to = mask_address(&outgoing.rendered.to);
-        match tokio::time::timeout(self.options.timeout, self.attempt(outgoing)).await {
+        let limit = outgoing.item.time_to_send(outgoing.now, self.options.timeout);
+        match tokio::time::timeout(limit, self.attempt(outgoing)).await {
             Ok(Ok(connection)) => {
                 self.idle().push(connection);
                 Ok(())
@@ -125,7 +126,7 @@ impl Smtp {
                 Err(if error.is_permanent() { SendError::permanent(text) } else { SendError::transient(text) })
             }
             Err(_) => {
-                let limit = self.options.timeout.as_secs();
+                let limit = limit.as_secs();
                 let text = format!("cannot send an e-mail to {to} via {host}:{port}: not completed within {limit} s");
                 Err(SendError::transient(text))
             }

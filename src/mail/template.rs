@@ -49,6 +49,14 @@ impl Mail {
         }
     }
 
+    /// How long the code or link in the e-mail is valid. After that the outbox does not send it any more. `None`: it
+    /// contains nothing that expires.
+    pub fn valid_for(&self) -> Option<Duration> {
+        match self {
+            Self::ResetCode { valid_for, .. } | Self::RestoreLink { valid_for, .. } => Some(*valid_for),
+        }
+    }
+
     /// Returns one e-mail of each kind for a short user name, and one for a long user name with special characters. A
     /// template that renders these samples is expected to render every e-mail.
     pub fn samples() -> Vec<Self> {

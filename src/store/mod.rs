@@ -42,7 +42,7 @@ pub use counts::{ReadCounts, WriteCounts};
 pub use error::StoreError;
 pub use health::{ReadHealth, StoreSize};
 pub use kept_names::{ReadKeptNames, WriteKeptNames};
-pub use outbox::{MailCursor, MailListing, MailPage, MailState, ReadOutbox, WriteOutbox};
+pub use outbox::{MailCursor, MailListing, MailPage, MailState, ReadOutbox, RetryOutcome, WriteOutbox};
 pub use refresh_step::{RefreshStep, RefreshWrite, SessionKey};
 pub use reset_codes::{CodeHash, ReadResetCodes, WriteResetCodes};
 pub use runs::{ReadRuns, RunId, WriteRuns};

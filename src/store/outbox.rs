@@ -15,6 +15,19 @@ pub enum MailState {
     Sent,
     /// Its delivery failed and is not retried.
     Failed,
+    /// It was not sent before the code or link in it expired, and is not sent any more.
+    Expired,
+}
+
+/// What came of the request to retry an e-mail now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RetryOutcome {
+    /// The e-mail is due now.
+    Due,
+    /// A process is sending the e-mail at the moment. A second attempt at the same time would send it twice.
+    BeingSent,
+    /// The e-mail is not waiting, or has never existed.
+    NotWaiting,
 }
 
 /// A position in the outbox, given by an e-mail. The next page starts with the next older e-mail.
@@ -39,6 +52,10 @@ pub struct MailListing {
     pub created_at: Timestamp,
     /// When the next attempt is due; `None` if it is not waiting.
     pub due_at: Option<Timestamp>,
+    /// When the code or link in it expires; `None` if it contains none.
+    pub expires_at: Option<Timestamp>,
+    /// Until when a process has reserved it to send it; `None` if none has.
+    pub claimed_until: Option<Timestamp>,
     /// When it was sent; `None` if it was not sent.
     pub sent_at: Option<Timestamp>,
     /// The number of failed attempts.
@@ -79,18 +96,19 @@ pub trait WriteOutbox {
     /// Queues an e-mail that is due immediately.
     fn queue_mail(&self, mail: &NewMail) -> Result<MailId, StoreError>;
     /// Claims at most `limit` due e-mails for the duration `lease`, those that were due first. Returns them oldest
-    /// first. Until the lease expires, no other call returns them, in this process or another, unless
-    /// [`WriteOutbox::retry_now`] is called for them. If the claiming process dies, they are due again when the lease
-    /// expires.
+    /// first. Until the lease expires, no other call returns them, in this process or another. If the claiming process
+    /// dies, they are due again when the lease expires.
     fn claim_mails(&self, now: Timestamp, lease: Duration, limit: u32) -> Result<Vec<MailItem>, StoreError>;
     /// Records that the configured mail server accepted the e-mail. Deletes its content and keeps its row.
     fn mail_sent(&self, id: MailId, now: Timestamp) -> Result<(), StoreError>;
     /// Records a failed attempt. If `retry_at` is `None`, gives the e-mail up and deletes its content.
     fn mail_failed(&self, id: MailId, retry_at: Option<Timestamp>, error: &str) -> Result<(), StoreError>;
+    /// Records that the e-mail expired before it was sent. Deletes its content and keeps its row and its last error.
+    fn mail_expired(&self, id: MailId) -> Result<(), StoreError>;
     /// Replaces the content of a waiting e-mail by the same content sealed with another key.
     fn reseal_mail(&self, id: MailId, sealed: &SealedMail) -> Result<(), StoreError>;
-    /// Makes a waiting e-mail due immediately. Returns false if it is not waiting.
-    fn retry_now(&self, id: MailId, now: Timestamp) -> Result<bool, StoreError>;
+    /// Makes a waiting e-mail due immediately, unless it is being sent at the moment.
+    fn retry_now(&self, id: MailId, now: Timestamp) -> Result<RetryOutcome, StoreError>;
     /// Deletes at most `limit` rows of e-mails that were sent or given up, and were queued before `before`. Returns how
     /// many.
     fn cleanup_mails(&self, before: Timestamp, limit: u32) -> Result<usize, StoreError>;

@@ -57,6 +57,7 @@ fn state_named(name: &str) -> Result<Option<MailState>, PageError> {
         "waiting" => Ok(Some(MailState::Waiting)),
         "sent" => Ok(Some(MailState::Sent)),
         "failed" => Ok(Some(MailState::Failed)),
+        "expired" => Ok(Some(MailState::Expired)),
         _ => Err(PageError::NOT_FOUND),
     }
 }
@@ -66,6 +67,7 @@ const fn state_name(state: MailState) -> &'static str {
         MailState::Waiting => "waiting",
         MailState::Sent => "sent",
         MailState::Failed => "failed",
+        MailState::Expired => "expired",
     }
 }
 
@@ -132,14 +134,22 @@ impl OutboxPage {
     }
 
     fn mail(&self, mail: &MailListing, to: Option<&str>) -> Value {
-        let MailListing { id, template, state, created_at, due_at, sent_at, attempts, last_error, .. } = mail;
-        let what_next = match (state, due_at, sent_at) {
-            (MailState::Waiting, Some(due), _) if *due > self.now => {
+        let MailListing { id, template, state, created_at, due_at, expires_at, sent_at, attempts, last_error, .. } =
+            mail;
+        let is_being_sent = mail.claimed_until.is_some_and(|until| until > self.now);
+        let waits = *state == MailState::Waiting && !is_being_sent;
+        let what_next = match (state, due_at, sent_at, expires_at) {
+            (MailState::Waiting, ..) if is_being_sent => "is being sent".to_owned(),
+            (MailState::Waiting, Some(due), _, Some(expires_at)) if due == expires_at && *due > self.now => {
+                format!("expires in {} without another attempt", rounded_down(due.since(self.now)))
+            }
+            (MailState::Waiting, Some(due), ..) if *due > self.now => {
                 format!("next attempt in {}", rounded_down(due.since(self.now)))
             }
             (MailState::Waiting, ..) => "next attempt is due".to_owned(),
-            (MailState::Sent, _, Some(at)) => format!("sent {} UTC", date_time(*at)),
-            (MailState::Sent | MailState::Failed, ..) => String::new(),
+            (MailState::Sent, _, Some(at), _) => format!("sent {} UTC", date_time(*at)),
+            (MailState::Expired, _, _, Some(at)) => format!("expired {} UTC", date_time(*at)),
+            (MailState::Sent | MailState::Failed | MailState::Expired, ..) => String::new(),
         };
         context! {
             id => id.0,
@@ -150,7 +160,7 @@ impl OutboxPage {
             what_next,
             attempts,
             last_error,
-            waits => *state == MailState::Waiting,
+            waits,
         }
     }
 }
@@ -164,14 +174,15 @@ impl Page for OutboxPage {
             let id = next.id.0.to_string();
             self.link(&[("at", at.as_str()), ("id", id.as_str())])
         });
-        let views = [None, Some(MailState::Waiting), Some(MailState::Failed), Some(MailState::Sent)].map(|state| {
+        let states = [MailState::Waiting, MailState::Failed, MailState::Expired, MailState::Sent].map(Some);
+        let views = [None].into_iter().chain(states).map(|state| {
             let name = state.map_or("all", state_name);
             let path = link(PATH, &[("state", state.map(state_name).unwrap_or_default())]);
             context! { name, path, is_current => state == self.state }
         });
         let mails = self.mails.iter().map(|(mail, to)| self.mail(mail, to.as_deref()));
         context! {
-            views => views.into_iter().collect::<Value>(),
+            views => views.collect::<Value>(),
             mails => mails.collect::<Value>(),
             waiting => self.waiting,
             older,
@@ -188,6 +199,8 @@ impl Page for OutboxPage {
                 state,
                 created_at: at,
                 due_at,
+                expires_at: Some(at + std::time::Duration::from_mins(5)),
+                claimed_until: None,
                 sent_at,
                 attempts: 2,
                 last_error: Some("550 <b>no such mailbox</b>".to_owned()),
@@ -199,6 +212,7 @@ impl Page for OutboxPage {
             mail(MailState::Waiting, Some(at + std::time::Duration::from_mins(5)), None),
             mail(MailState::Waiting, Some(at), None),
             mail(MailState::Failed, None, None),
+            mail(MailState::Expired, None, None),
             mail(MailState::Sent, None, Some(at)),
         ];
         let next = Some(MailCursor { created_at: at, id: MailId(7) });

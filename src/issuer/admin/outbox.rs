@@ -6,7 +6,7 @@ use crate::issuer::context::Issuer;
 use crate::issuer::denied::{Denied, OperatorRule};
 use crate::issuer::refusal::{Fault, Refusal};
 use crate::mail::TemplatePreview;
-use crate::store::{MailCursor, MailListing, MailState};
+use crate::store::{MailCursor, MailListing, MailState, RetryOutcome};
 
 /// A page of the outbox, newest first.
 #[derive(Clone, Debug)]
@@ -38,7 +38,8 @@ pub async fn outbox(
 
 /// An operator's request to retry a waiting e-mail now.
 ///
-/// An e-mail on which the server gave up after 24 h cannot be retried, because its content was deleted.
+/// An e-mail that expired, or on which the server gave up after 24 h, cannot be retried, because its content was deleted.
+/// An e-mail that is being sent is not retried either, because its recipient would get it twice.
 #[derive(Debug)]
 pub struct RetryMail {
     /// The e-mail.
@@ -52,8 +53,10 @@ impl RetryMail {
     pub async fn run(self, issuer: &Issuer) -> Result<(), Denied> {
         let now = issuer.clock.now();
         let queued = issuer.store.write(move |tx| {
-            if !tx.retry_now(self.id, now)? {
-                return Err(OperatorRule::NotWaiting.into());
+            match tx.retry_now(self.id, now)? {
+                RetryOutcome::Due => {}
+                RetryOutcome::BeingSent => return Err(OperatorRule::BeingSent.into()),
+                RetryOutcome::NotWaiting => return Err(OperatorRule::NotWaiting.into()),
             }
             Ok::<(), Denied>(tx.record(&self.by.entry(
                 now,

@@ -72,6 +72,7 @@ macro_rules! conformance {
                 a_newer_reset_code_replaces_the_previous_one, reset_codes_expire_and_are_removed;
             kept_names: a_released_name_is_kept_from_other_users, kept_names_are_removed;
             outbox: an_email_is_claimed_once, an_email_is_retried_or_given_up, finished_emails_are_removed,
+                an_email_being_sent_is_not_retried, an_expired_email_is_listed_as_expired,
                 an_expired_lease_is_due, emails_are_listed_with_their_state, a_waiting_email_can_be_retried_now;
             settings: settings_are_stored, every_change_of_a_setting_changes_the_revision,
                 the_author_of_a_setting_is_kept_until_it_is_unset;

@@ -5,12 +5,12 @@ use std::time::Duration;
 use super::retrying_store::RetryingStore;
 use super::{at, read, write};
 use crate::domain::mail_item::{MailId, NewMail, SealedMail};
-use crate::store::{MailPage, MailState};
+use crate::store::{MailPage, MailState, RetryOutcome};
 
 const LEASE: Duration = Duration::from_mins(1);
 
 fn mail(byte: u8, created: i64) -> NewMail {
-    NewMail { template: "reset_code", sealed: SealedMail(vec![byte; 3]), created_at: at(created) }
+    NewMail { template: "reset_code", sealed: SealedMail(vec![byte; 3]), created_at: at(created), expires_at: None }
 }
 
 async fn queue(store: &RetryingStore, byte: u8, created: i64) -> MailId {
@@ -116,7 +116,51 @@ pub(crate) async fn a_waiting_email_can_be_retried_now(store: &RetryingStore) {
     })
     .await;
     let retry = |id| write(store, move |tx| tx.retry_now(id, at(200)));
-    assert_eq!((retry(one).await, retry(two).await, retry(MailId(99)).await), (true, false, false));
+    assert_eq!(retry(one).await, RetryOutcome::Due);
+    assert_eq!((retry(two).await, retry(MailId(99)).await), (RetryOutcome::NotWaiting, RetryOutcome::NotWaiting));
     let claimed = write(store, |tx| tx.claim_mails(at(200), LEASE, 9)).await;
     assert_eq!(claimed.iter().map(|mail| mail.id).collect::<Vec<_>>(), [one]);
+}
+
+pub(crate) async fn an_email_being_sent_is_not_retried(store: &RetryingStore) {
+    let one = queue(store, 7, 100).await;
+    let retry = |now| write(store, move |tx| tx.retry_now(one, at(now)));
+    assert_eq!(claim(store, 100, 9).await, [(one, 0)]);
+    assert_eq!((retry(100).await, retry(159).await), (RetryOutcome::BeingSent, RetryOutcome::BeingSent));
+    assert_eq!(claim(store, 159, 9).await, []);
+    write(store, move |tx| tx.mail_failed(one, Some(at(500)), "greylisted")).await;
+    assert_eq!(retry(159).await, RetryOutcome::Due);
+    assert_eq!(claim(store, 159, 9).await, [(one, 1)]);
+    // The process that claimed it died.
+    assert_eq!((retry(218).await, retry(219).await), (RetryOutcome::BeingSent, RetryOutcome::Due));
+    write(store, move |tx| tx.mail_sent(one, at(220))).await;
+    assert_eq!(retry(221).await, RetryOutcome::NotWaiting);
+}
+
+pub(crate) async fn an_expired_email_is_listed_as_expired(store: &RetryingStore) {
+    let [first, second] = [100, 101].map(|created| NewMail { expires_at: Some(at(110)), ..mail(7, created) });
+    let one = write(store, move |tx| tx.queue_mail(&first)).await;
+    let two = write(store, move |tx| tx.queue_mail(&second)).await;
+    let failed = queue(store, 7, 102).await;
+    let claimed = write(store, |tx| tx.claim_mails(at(105), LEASE, 1)).await;
+    assert_eq!((claimed[0].id, claimed[0].expires_at), (one, Some(at(110))));
+    write(store, move |tx| {
+        tx.mail_failed(one, Some(at(110)), "greylisted")?;
+        tx.mail_expired(one)?;
+        tx.mail_expired(one)?;
+        tx.mail_failed(failed, None, "no such mailbox")
+    })
+    .await;
+    assert_eq!(claim(store, 9999, 9).await, [(two, 0)], "an expired e-mail is not due");
+    let page = |state| read(store, move |tx| tx.mail_page(Some(state), None, 9));
+    let expired = page(MailState::Expired).await.mails;
+    assert_eq!(expired.iter().map(|mail| mail.id).collect::<Vec<_>>(), [one]);
+    let mail = &expired[0];
+    assert_eq!((mail.attempts, mail.last_error.as_deref(), mail.expires_at), (1, Some("greylisted"), Some(at(110))));
+    assert!(mail.sealed.is_none() && mail.due_at.is_none());
+    assert_eq!(page(MailState::Failed).await.mails.len(), 1);
+    write(store, move |tx| tx.mail_sent(two, at(120))).await;
+    write(store, move |tx| tx.mail_expired(two)).await;
+    assert_eq!(page(MailState::Expired).await.mails.len(), 1, "a sent e-mail does not expire");
+    assert_eq!(write(store, |tx| tx.cleanup_mails(at(101), 9)).await, 1);
 }

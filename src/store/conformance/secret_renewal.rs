@@ -75,6 +75,7 @@ pub(crate) async fn sealed_data_is_replaced(store: &RetryingStore) {
         template: "reset_code",
         sealed: SealedMail(vec![byte]),
         created_at: at(100 + i64::from(byte)),
+        expires_at: None,
     });
     let waiting = write(store, move |tx| tx.queue_mail(&waiting)).await;
     let sent = write(store, move |tx| tx.queue_mail(&sent)).await;

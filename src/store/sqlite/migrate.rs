@@ -27,6 +27,7 @@ pub(super) const STEPS: &[M<'static>] = &[
     M::up(LOOK_UP_KEYS),
     M::up(include_str!("../../../migrations/sqlite/0012_repeats.sql")),
     M::up(include_str!("../../../migrations/sqlite/0013_session_limit.sql")),
+    M::up(include_str!("../../../migrations/sqlite/0014_outbox_expiry.sql")),
 ];
 
 const LOOK_UP_KEYS: &str = include_str!("../../../migrations/sqlite/0011_look_up_keys.sql");

@@ -9,16 +9,16 @@ use super::tx::{Tx, date, maybe_date};
 use crate::domain::mail_item::{MailId, MailItem, NewMail, SealedMail};
 use crate::domain::time::Timestamp;
 use crate::store::error::StoreError;
-use crate::store::outbox::{MailCursor, MailListing, MailPage, MailState, ReadOutbox, WriteOutbox};
+use crate::store::outbox::{MailCursor, MailListing, MailPage, MailState, ReadOutbox, RetryOutcome, WriteOutbox};
 use crate::store::paging::{PageOrder, collect_page};
 
 /// The maximum number of stored characters of an error, because a mail server may send a text of any length.
 const ERROR_KEPT: usize = 500;
 
 pub(super) const WAITING: &str = "SELECT count(*) FROM outbox WHERE due_at IS NOT NULL";
-pub(super) const CLAIM: &str = "UPDATE outbox SET due_at = ?2 WHERE id IN
+pub(super) const CLAIM: &str = "UPDATE outbox SET due_at = ?2, claimed_until = ?2 WHERE id IN
      (SELECT id FROM outbox WHERE due_at <= ?1 ORDER BY due_at, id LIMIT ?3)
-   RETURNING id, template, sealed, created_at, attempts";
+   RETURNING id, template, sealed, created_at, expires_at, attempts";
 pub(super) const CLEANUP: &str = "DELETE FROM outbox WHERE id IN
    (SELECT id FROM outbox WHERE due_at IS NULL AND created_at < ?1 ORDER BY created_at LIMIT ?2)";
 
@@ -39,7 +39,9 @@ pub(super) const LIST_DONE: &str = listing!("outbox_done", "due_at IS NULL");
 pub(super) const LIST_FAILED: &str = listing!("outbox_given_up", "due_at IS NULL AND sent_at IS NULL");
 pub(super) const OLDEST_WAITING: &str = "SELECT created_at FROM outbox INDEXED BY outbox_waiting_by_age
    WHERE due_at IS NOT NULL AND created_at > ?1 ORDER BY created_at LIMIT 1";
-pub(super) const RETRY_NOW: &str = "UPDATE outbox SET due_at = min(due_at, ?2) WHERE id = ?1 AND due_at IS NOT NULL";
+pub(super) const RETRY_NOW: &str = "UPDATE outbox SET due_at = min(due_at, ?2)
+   WHERE id = ?1 AND due_at IS NOT NULL AND (claimed_until IS NULL OR claimed_until <= ?2)";
+const IS_WAITING: &str = "SELECT due_at IS NOT NULL FROM outbox WHERE id = ?1";
 
 fn read_listing(row: &Row<'_>) -> Result<((i64, i64), MailListing), StoreError> {
     let due_at = maybe_date(row, "due_at")?;
@@ -47,6 +49,7 @@ fn read_listing(row: &Row<'_>) -> Result<((i64, i64), MailListing), StoreError> 
     let state = match (due_at, sent_at) {
         (Some(_), _) => MailState::Waiting,
         (None, Some(_)) => MailState::Sent,
+        (None, None) if row.get("expired")? => MailState::Expired,
         (None, None) => MailState::Failed,
     };
     let mail = MailListing {
@@ -55,6 +58,8 @@ fn read_listing(row: &Row<'_>) -> Result<((i64, i64), MailListing), StoreError> 
         state,
         created_at: date(row, "created_at")?,
         due_at,
+        expires_at: maybe_date(row, "expires_at")?,
+        claimed_until: maybe_date(row, "claimed_until")?,
         sent_at,
         attempts: row.get("attempts")?,
         last_error: row.get("last_error")?,
@@ -74,7 +79,7 @@ impl ReadOutbox for Tx<'_> {
             None => &[LIST_WAITING, LIST_DONE],
             Some(MailState::Waiting) => &[LIST_WAITING],
             Some(MailState::Sent) => &[LIST_DONE],
-            Some(MailState::Failed) => &[LIST_FAILED],
+            Some(MailState::Failed | MailState::Expired) => &[LIST_FAILED],
         };
         let start = after.map(|cursor| (cursor.created_at.unix(), cursor.id.0));
         let slices = |start: Option<&(i64, i64)>, slice: u32| {
@@ -100,8 +105,8 @@ impl ReadOutbox for Tx<'_> {
 impl WriteOutbox for Tx<'_> {
     fn queue_mail(&self, mail: &NewMail) -> Result<MailId, StoreError> {
         self.execute(
-            "INSERT INTO outbox (template, sealed, created_at, due_at) VALUES (?1, ?2, ?3, ?3)",
-            params![mail.template, mail.sealed.0, mail.created_at.unix()],
+            "INSERT INTO outbox (template, sealed, created_at, due_at, expires_at) VALUES (?1, ?2, ?3, ?3, ?4)",
+            params![mail.template, mail.sealed.0, mail.created_at.unix(), mail.expires_at.map(Timestamp::unix)],
         )?;
         Ok(MailId(self.last_id()))
     }
@@ -115,6 +120,7 @@ impl WriteOutbox for Tx<'_> {
                     row.get::<_, Option<Vec<u8>>>("sealed")?.ok_or_else(|| unreadable("e-mail", "it is empty"))?,
                 ),
                 created_at: date(row, "created_at")?,
+                expires_at: maybe_date(row, "expires_at")?,
                 attempts: row.get("attempts")?,
             })
         })?;
@@ -134,10 +140,18 @@ impl WriteOutbox for Tx<'_> {
     fn mail_failed(&self, id: MailId, retry_at: Option<Timestamp>, error: &str) -> Result<(), StoreError> {
         let error: String = error.chars().take(ERROR_KEPT).collect();
         self.execute(
-            "UPDATE outbox SET attempts = attempts + 1, last_error = ?3, due_at = ?2,
+            "UPDATE outbox SET attempts = attempts + 1, last_error = ?3, due_at = ?2, claimed_until = NULL,
                sealed = CASE WHEN ?2 IS NULL THEN NULL ELSE sealed END
              WHERE id = ?1 AND due_at IS NOT NULL",
             params![id.0, retry_at.map(Timestamp::unix), error],
+        )?;
+        Ok(())
+    }
+
+    fn mail_expired(&self, id: MailId) -> Result<(), StoreError> {
+        self.execute(
+            "UPDATE outbox SET expired = 1, due_at = NULL, sealed = NULL WHERE id = ?1 AND due_at IS NOT NULL",
+            [id.0],
         )?;
         Ok(())
     }
@@ -147,8 +161,12 @@ impl WriteOutbox for Tx<'_> {
         Ok(())
     }
 
-    fn retry_now(&self, id: MailId, now: Timestamp) -> Result<bool, StoreError> {
-        Ok(self.execute(RETRY_NOW, params![id.0, now.unix()])? == 1)
+    fn retry_now(&self, id: MailId, now: Timestamp) -> Result<RetryOutcome, StoreError> {
+        if self.execute(RETRY_NOW, params![id.0, now.unix()])? == 1 {
+            return Ok(RetryOutcome::Due);
+        }
+        let is_waiting = self.one(IS_WAITING, [id.0], |row| Ok(row.get(0)?))?;
+        Ok(if is_waiting == Some(true) { RetryOutcome::BeingSent } else { RetryOutcome::NotWaiting })
     }
 
     fn cleanup_mails(&self, before: Timestamp, limit: u32) -> Result<usize, StoreError> {

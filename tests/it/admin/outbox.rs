@@ -16,7 +16,7 @@ async fn queue_failed_mail(server: &TestServer, error: &str, gives_up: bool) -> 
     let error = error.to_owned();
     let write = server.issuer.store.write(move |tx| {
         let sealed = SealedMail(vec![1, 2, 3]);
-        let id = tx.queue_mail(&NewMail { template: "reset_code", sealed, created_at: now })?;
+        let id = tx.queue_mail(&NewMail { template: "reset_code", sealed, created_at: now, expires_at: None })?;
         let retry_at = (!gives_up).then(|| now + std::time::Duration::from_hours(1));
         tx.mail_failed(id, retry_at, &error)?;
         Ok::<_, StoreError>(id)
@@ -45,6 +45,22 @@ async fn only_a_waiting_email_is_retried() {
     let page = browser.open(PATH).await;
     assert!(page.text.contains(&format!("E-mail {} is retried now", waiting.0)), "{page:#?}");
     assert!(server.audit().await.contains(&("mail_retried".to_owned(), format!("mail {}", waiting.0))));
+}
+
+#[tokio::test]
+async fn an_email_that_is_being_sent_is_not_sent_a_second_time() {
+    let (server, mut browser) = signed_in_root().await;
+    let id = queue_failed_mail(&server, "greylisted", false).await;
+    let hour = std::time::Duration::from_hours(1);
+    let in_an_hour = server.issuer.clock.now() + hour;
+    let claim = server.issuer.store.write(move |tx| tx.claim_mails(in_an_hour, hour, 9));
+    let claimed: Result<_, StoreError> = claim.await;
+    assert_eq!(claimed.unwrap().len(), 1);
+    let page = browser.open(PATH).await;
+    assert!(page.text.contains("is being sent") && !page.text.contains("Retry now"), "{page:#?}");
+    let refused = browser.submit(RETRY, &[("id", &id.0.to_string())]).await;
+    assert!(refused.is(409).text.contains("being sent at this moment"), "{refused:#?}");
+    assert!(server.audit().await.iter().all(|(action, _)| action != "mail_retried"));
 }
 
 #[tokio::test]

@@ -133,6 +133,28 @@ async fn assert_schedule_survives(fault: Option<&[&str]>) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn codes_and_links_are_not_delivered_after_they_expired() {
+    for (path, body) in [
+        ("/request_password_reset", json!({"email": "anna@example.com"})),
+        ("/restore", json!({"restoring_email": "anna@example.com"})),
+    ] {
+        let Some(server) = MailServer::start(&["--refuse-first", "1"]) else { return };
+        let countersign = TestServer::with(&settings(server.port)).await;
+        countersign.set("passwords.reset_timeout", "10").await;
+        countersign.register("anna").await;
+        countersign.post(path, &body).await.is(200);
+        let database = countersign.path("data/countersign.db");
+        wait_until("the first attempt failed", async || count(&database, "attempts = 1") == 1).await;
+        countersign.clock.advance(Duration::from_secs(9));
+        assert_eq!(count(&database, "due_at IS NOT NULL"), 1);
+        countersign.clock.advance(Duration::from_secs(1));
+        wait_until("the e-mail expired", async || count(&database, "expired = 1 AND sealed IS NULL") == 1).await;
+        countersign.clock.advance(Duration::from_mins(3));
+        assert_eq!(server.stop(), [Value::Null; 0], "{path}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn mail_server_failures_delay_no_request_and_lose_no_email_slow() {
     for fault in FAULTS {
         assert_binary_survives(fault).await;

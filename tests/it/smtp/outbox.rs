@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use countersign::clock::Clock;
+use countersign::domain::mail_item::NewMail;
 use countersign::jobs::outbox::tick;
 use countersign::mail::Mailer;
 use countersign::store::sqlite::Database;
@@ -28,7 +29,10 @@ impl OutboxFixture {
     }
 
     async fn queue(&self, names: &[String]) {
-        let emails: Vec<_> = names.iter().map(|name| new_mail(&self.mailer, name, self.clock.now())).collect();
+        // Without an expiry, so that only the retries decide how long an e-mail waits.
+        let without_expiry = |mail| NewMail { expires_at: None, ..mail };
+        let new = |name: &String| without_expiry(new_mail(&self.mailer, name, self.clock.now()));
+        let emails: Vec<_> = names.iter().map(new).collect();
         let queued: Result<(), StoreError> =
             self.store.write(move |tx| emails.iter().try_for_each(|mail| tx.queue_mail(mail).map(drop))).await;
         queued.unwrap();

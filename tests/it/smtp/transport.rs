@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use countersign::domain::mail_item::{MailId, MailItem};
+use countersign::domain::mail_item::{MailId, MailItem, NewMail};
 use countersign::mail::{Mailer, SendError, TransportSecurity};
 use serde_json::json;
 
@@ -11,9 +11,8 @@ use super::{CODE, NOW, SmtpTarget, new_mail};
 
 fn item(mailer: &Mailer, name: &str) -> MailItem {
     let new = new_mail(mailer, name, NOW);
-    let template = new.template.to_owned();
-    let sealed = new.sealed;
-    MailItem { id: MailId(1), template, sealed, created_at: new.created_at, attempts: 0 }
+    let NewMail { template, sealed, created_at, expires_at } = new;
+    MailItem { id: MailId(1), template: template.to_owned(), sealed, created_at, expires_at, attempts: 0 }
 }
 
 async fn send(mailer: &Mailer) -> Result<(), SendError> {
