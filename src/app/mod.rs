@@ -10,7 +10,7 @@ use tokio::sync::{Mutex, watch};
 use tokio::task::JoinSet;
 
 use crate::clock::Clock;
-use crate::config::{Config, SmtpConfig, SmtpSecurity, TlsConfig};
+use crate::config::{Config, SmtpConfig, SmtpLogin, SmtpSecurity, TlsConfig};
 use crate::crypto::aead::Aead;
 use crate::crypto::browser::BrowserKeys;
 use crate::crypto::certificate;
@@ -40,7 +40,7 @@ use crate::keys::new_key::NewKeyOptions;
 use crate::keys::shared_ring::SharedRing;
 use crate::keys::signer::SigningQueue;
 use crate::keys::{KeySource, LoadedRing};
-use crate::mail::{Mailer, MailerOptions, Smtp, SmtpOptions, Transport, TransportSecurity};
+use crate::mail::{Mailer, MailerOptions, Smtp, SmtpAccount, SmtpOptions, Transport, TransportSecurity};
 use crate::random::Random;
 use crate::telemetry::counters::Counters;
 use crate::telemetry::jwks_clients::JwksClients;
@@ -223,8 +223,11 @@ fn smtp_options(smtp: &SmtpConfig) -> SmtpOptions {
     SmtpOptions {
         host: smtp.host.clone(),
         port: smtp.port,
-        username: smtp.login.as_ref().map(|login| login.username.clone()),
-        password: smtp.login.as_ref().map(|login| login.password.clone()),
+        hello: smtp.hello.clone(),
+        account: smtp.login.as_ref().map(|SmtpLogin { username, password }| SmtpAccount {
+            username: username.clone(),
+            password: password.clone(),
+        }),
         security: match smtp.security {
             SmtpSecurity::StartTls => TransportSecurity::StartTls,
             SmtpSecurity::Tls => TransportSecurity::Tls,

@@ -8,6 +8,7 @@ use url::Host;
 
 use super::reader::Reader;
 use super::server::path;
+use crate::domain::hello_name::HelloName;
 use crate::domain::public_url::PublicUrl;
 use crate::domain::secret::SecretText;
 
@@ -30,6 +31,8 @@ pub struct SmtpConfig {
     pub port: u16,
     /// The credentials for the server; `None`: no authentication.
     pub login: Option<SmtpLogin>,
+    /// The name with which the server introduces itself (EHLO). Default: the host of the public URL.
+    pub hello: HelloName,
     /// The encryption of the connection.
     pub security: SmtpSecurity,
     /// A PEM file of CA certificates that are trusted in addition to those of the system.
@@ -71,13 +74,14 @@ impl EmailConfig {
             [("starttls", SmtpSecurity::StartTls), ("tls", SmtpSecurity::Tls), ("none", SmtpSecurity::None)];
         let security = r.choice("email.security", "starttls", &securities);
         let ca_file = r.optional("email.ca_file", path);
+        let hello = r.optional("email.hello", HelloName::parse).unwrap_or_else(|| HelloName::of(public_url));
         let from = r.text("email.from", &sender(public_url), |text| {
             text.parse::<Mailbox>().map_err(
                 |_| "not a single e-mail address; use for example \"id@example.com\" or \"Example <id@example.com>\"",
             )
         });
         let login = username.zip(password).map(|(username, password)| SmtpLogin { username, password });
-        Self { smtp: host.map(|host| SmtpConfig { host, port, login, security, ca_file }), from }
+        Self { smtp: host.map(|host| SmtpConfig { host, port, login, hello, security, ca_file }), from }
     }
 }
 
@@ -120,6 +124,17 @@ mod tests {
         assert_eq!(smtp.ca_file, Some("ca.pem".into()));
         let login = smtp.login.unwrap();
         assert_eq!((login.username.as_str(), login.password.expose()), ("me", "pw"));
+    }
+
+    #[test]
+    fn the_hello_name_follows_the_public_url() {
+        let hello = |toml: &str| Config::from_toml(toml).unwrap().email.smtp.unwrap().hello.to_string();
+        assert_eq!(hello("email.host = 'h'"), "[127.0.0.1]");
+        let public = "email.host = 'h'\nserver.public_url = 'https://id.example.com:8443/auth'\n";
+        assert_eq!(hello(public), "id.example.com");
+        assert_eq!(hello(&format!("{public}email.hello = 'relay.example.com'")), "relay.example.com");
+        assert_eq!(hello(&format!("{public}email.hello = ''")), "id.example.com");
+        assert!(email("hello = 'https://id.example.com'").unwrap_err().contains("email.hello"));
     }
 
     #[test]

@@ -47,7 +47,7 @@ pub struct DeliveryCounts {
 }
 
 /// The end of one attempt.
-enum Delivery {
+enum DeliveryEnd {
     Sent,
     Failed,
     Expired,
@@ -60,11 +60,11 @@ impl DeliveryCounts {
     }
 
     /// Counts the result of a task. If the task panicked, its e-mail stays claimed until the lease ends.
-    fn count(&mut self, task: Result<Delivery, JoinError>) {
+    fn count(&mut self, task: Result<DeliveryEnd, JoinError>) {
         match task {
-            Ok(Delivery::Sent) => self.sent += 1,
-            Ok(Delivery::Failed) => self.failed += 1,
-            Ok(Delivery::Expired) => self.expired += 1,
+            Ok(DeliveryEnd::Sent) => self.sent += 1,
+            Ok(DeliveryEnd::Failed) => self.failed += 1,
+            Ok(DeliveryEnd::Expired) => self.expired += 1,
             Err(error) => {
                 tracing::error!(%error, "e-mail task panicked; retrying in two minutes");
                 self.failed += 1;
@@ -98,12 +98,12 @@ pub async fn tick(store: &Store, mailer: &Mailer, clock: &Clock) -> Result<Deliv
 }
 
 /// Sends an e-mail, unless it has expired, and records the result.
-async fn send(store: Store, mailer: Mailer, clock: Clock, mail: MailItem) -> Delivery {
+async fn send(store: Store, mailer: Mailer, clock: Clock, mail: MailItem) -> DeliveryEnd {
     let id = mail.id;
     if mail.is_expired(clock.now()) {
         tracing::warn!(mail = id.0, template = mail.template, "e-mail expired before it was sent; giving up");
         record(id, store.write(move |tx| tx.mail_expired(id)).await);
-        return Delivery::Expired;
+        return DeliveryEnd::Expired;
     }
     let span = trace_span!("mail.deliver", otel.kind = "client", mail = mail.id.0, template = mail.template);
     let outcome = mailer.deliver(&mail, clock.now()).instrument(span).await;
@@ -111,13 +111,13 @@ async fn send(store: Store, mailer: Mailer, clock: Clock, mail: MailItem) -> Del
     match outcome {
         Ok(()) => {
             record(id, store.write(move |tx| tx.mail_sent(id, now)).await);
-            Delivery::Sent
+            DeliveryEnd::Sent
         }
         Err(error) => {
             let retry_at = mail.retry_at(now).filter(|_| !error.is_undeliverable());
             log_failure(&mail, &error, retry_at);
             record(id, store.write(move |tx| tx.mail_failed(id, retry_at, &error.to_string())).await);
-            Delivery::Failed
+            DeliveryEnd::Failed
         }
     }
 }
@@ -242,7 +242,7 @@ mod tests {
         clock.advance(Duration::from_mins(15));
         let done = tick(&store, &mailer, &clock).await.unwrap();
         assert_eq!(done, DeliveryCounts { expired: 2, ..DeliveryCounts::default() });
-        assert_eq!((sent.lock().unwrap().len(), waiting(&store).await), (0, 0));
+        assert_eq!((waiting(&store).await, sent.lock().unwrap().len()), (0, 0));
         clock.advance(LEASE);
         assert_eq!(tick(&store, &mailer, &clock).await.unwrap().due(), 0);
     }

@@ -152,11 +152,6 @@ impl<'a> OutgoingMail<'a> {
         Ok(Self { item, rendered, envelope, bytes: Zeroizing::new(message.formatted()), now })
     }
 
-    /// Whether the recipient's address needs no SMTPUTF8 (RFC 6531).
-    pub fn is_recipient_ascii(&self) -> bool {
-        self.envelope.to().iter().all(|address| AsRef::<str>::as_ref(address).is_ascii())
-    }
-
     /// Removes from a mail server's reply the e-mail content that it may quote. Returns one line of at most 300
     /// characters.
     ///

@@ -14,6 +14,6 @@ mod transport;
 pub use error::{MailSetupError, SendError};
 pub use mailer::{Mailer, MailerOptions};
 pub use message::{RenderedMail, UnopenableMail, mask_address, open_mail, reseal_mail, seal_mail};
-pub use smtp::{Smtp, SmtpOptions, TransportSecurity};
+pub use smtp::{Smtp, SmtpAccount, SmtpOptions, TransportSecurity};
 pub use template::{Mail, TemplatePreview, Templates};
 pub use transport::Transport;

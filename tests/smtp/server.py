@@ -3,11 +3,14 @@
     server.py [--port 0] [--ascii] [--certificate FILE --key FILE (--starttls | --tls)] [--auth USER:PASSWORD] [FAULT]
 
 Prints {"port": N} once it listens on 127.0.0.1, and then one line of JSON for each accepted message:
-{"from": "...", "to": ["..."], "data": "...", "tls": true, "user": "..."}. Exits when its standard input ends.
+{"from": "...", "to": ["..."], "data": "...", "hello": "...", "tls": true, "user": "..."}. Exits when its standard input
+ends. With --keywords, the extensions in the reply to EHLO are in lower case, or AUTH has its old form (AUTH=LOGIN PLAIN).
 
 Faults, at most one:
     --refuse-first N    replies 451 to the first N messages
     --reject            replies 550 to every recipient
+    --reject-sender     replies 553 to every sender
+    --reject-hello      replies 504 to EHLO
     --slow SECONDS      delays the reply to each command and each message
     --nonsense          replies to every line with data that is not SMTP
     --drop              closes the connection within every message
@@ -33,6 +36,7 @@ def arguments():
     parser.add_argument("--ascii", action="store_true", help="do not offer SMTPUTF8")
     parser.add_argument("--certificate")
     parser.add_argument("--key")
+    parser.add_argument("--keywords", choices=["upper", "lower", "old"], default="upper")
     parser.add_argument("--auth", metavar="USER:PASSWORD")
     secured = parser.add_mutually_exclusive_group()
     secured.add_argument("--starttls", action="store_true", help="require STARTTLS")
@@ -40,6 +44,8 @@ def arguments():
     faults = parser.add_mutually_exclusive_group()
     faults.add_argument("--refuse-first", type=int, default=0, metavar="N")
     faults.add_argument("--reject", action="store_true")
+    faults.add_argument("--reject-sender", action="store_true")
+    faults.add_argument("--reject-hello", action="store_true")
     faults.add_argument("--slow", type=float, default=0, metavar="SECONDS")
     faults.add_argument("--nonsense", action="store_true")
     faults.add_argument("--drop", action="store_true")
@@ -73,6 +79,7 @@ class Handler:
         report(
             **{"from": envelope.mail_from, "to": envelope.rcpt_tos},
             data=envelope.content.decode("utf-8", "replace"),
+            hello=session.host_name,
             tls=session.ssl is not None or self.args.tls,
             user=session.auth_data.login.decode() if session.auth_data else None,
         )
@@ -88,7 +95,21 @@ class Faulty(SMTP):
 
     async def push(self, status):
         await asyncio.sleep(self.args.slow)
+        if self.args.keywords == "lower" and status.startswith("250"):
+            status = status.lower()
+        if self.args.keywords == "old":
+            status = status.replace("250-AUTH ", "250-AUTH=")
         await super().push(status)
+
+    async def smtp_EHLO(self, hostname):
+        if self.args.reject_hello:
+            return await self.push("504 5.5.2 need a fully-qualified host name")
+        await super().smtp_EHLO(hostname)
+
+    async def smtp_MAIL(self, arg):
+        if self.args.reject_sender:
+            return await self.push("553 5.7.1 sender not owned by this account")
+        await super().smtp_MAIL(arg)
 
     async def smtp_DATA(self, arg):
         if self.args.drop:

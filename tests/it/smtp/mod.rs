@@ -10,12 +10,13 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use countersign::crypto::derive::DerivedKeys;
+use countersign::domain::hello_name::HelloName;
 use countersign::domain::mail_item::NewMail;
 use countersign::domain::reset_code::ResetCode;
 use countersign::domain::secret::SecretText;
 use countersign::domain::time::Timestamp;
 use countersign::domain::user::{Email, Username};
-use countersign::mail::{Mail, Mailer, MailerOptions, Smtp, SmtpOptions, Transport, TransportSecurity};
+use countersign::mail::{Mail, Mailer, MailerOptions, Smtp, SmtpAccount, SmtpOptions, Transport, TransportSecurity};
 use countersign::random::Random;
 
 const NOW: Timestamp = Timestamp::from_unix(1_700_000_000);
@@ -41,8 +42,11 @@ impl SmtpTarget {
         let options = SmtpOptions {
             host: self.host.to_owned(),
             port: self.port,
-            username: self.account.map(|(name, _)| name.to_owned()),
-            password: self.account.map(|(_, password)| SecretText::new(password.to_owned())),
+            hello: HelloName::parse("id.example.com").unwrap(),
+            account: self.account.map(|(name, password)| SmtpAccount {
+                username: name.to_owned(),
+                password: SecretText::new(password.to_owned()),
+            }),
             security: self.security,
             ca_file: self.ca_file,
             timeout: self.timeout,

@@ -93,6 +93,19 @@ impl TestAuthority {
         authority
     }
 
+    /// A certificate for `localhost` that is its own authority.
+    pub fn self_signed() -> Self {
+        let mut params = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let key = KeyPair::generate().unwrap();
+        let certificate = params.self_signed(&key).unwrap().pem();
+        let authority = Self { folder: tempfile::tempdir().unwrap() };
+        for (name, pem) in [("ca", &certificate), ("certificate", &certificate), ("key", &key.serialize_pem())] {
+            std::fs::write(authority.file(name), pem).unwrap();
+        }
+        authority
+    }
+
     fn file(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }

@@ -98,6 +98,63 @@ async fn an_address_beyond_ascii_is_delivered_or_given_up_at_once() {
     assert!(ascii.stop().is_empty());
 }
 
+/// RFC 5321 §2.4: keywords are compared without regard to case.
+#[tokio::test]
+async fn extensions_in_any_spelling_are_used() {
+    let authority = TestAuthority::new();
+    for keywords in ["lower", "old", "upper"] {
+        let arguments = ["--starttls", "--auth", "bob:correct horse", "--keywords", keywords];
+        let Some(server) = authority.server(&arguments) else { return };
+        let target = SmtpTarget {
+            security: TransportSecurity::StartTls,
+            ca_file: Some(authority.ca_file()),
+            account: Some(("bob", "correct horse")),
+            ..SmtpTarget::plain(server.port)
+        };
+        send(&target.mailer()).await.unwrap();
+        let message = server.next();
+        assert_eq!((&message["user"], &message["tls"]), (&json!("bob"), &json!(true)), "{keywords}");
+        assert_eq!(message["hello"], "id.example.com", "{keywords}");
+    }
+}
+
+#[tokio::test]
+async fn a_missing_extension_is_named_with_what_was_offered() {
+    let Some(server) = MailServer::start(&["--keywords", "lower"]) else { return };
+    let target = SmtpTarget { account: Some(("bob", "wrong horse")), ..SmtpTarget::plain(server.port) };
+    let error = assert_send_fails(target, "neither AUTH PLAIN nor AUTH LOGIN, only SIZE").await.to_string();
+    assert!(error.contains("8BITMIME, SMTPUTF8") && error.contains("email.security"), "{error}");
+    assert!(!error.contains("check email.username"), "{error}");
+    let target = SmtpTarget { security: TransportSecurity::StartTls, ..SmtpTarget::plain(server.port) };
+    assert_send_fails(target, "does not offer STARTTLS, only SIZE").await;
+}
+
+#[tokio::test]
+async fn each_refused_command_names_the_setting_to_check() {
+    for (argument, expected, setting) in [
+        ("--reject-hello", "the server replied 504 5.5.2 need a fully-qualified host name", "email.hello"),
+        ("--reject-sender", "the server replied 553 5.7.1 sender not owned", "email.from"),
+        ("--reject", "the server replied 550 5.1.1 no such mailbox", ""),
+    ] {
+        let Some(server) = MailServer::start(&[argument]) else { return };
+        let error = assert_send_fails(SmtpTarget::plain(server.port), expected).await.to_string();
+        assert!(error.contains(setting), "{error}");
+    }
+}
+
+/// `openssl req -x509` marks its certificates as authorities.
+#[tokio::test]
+async fn a_self_signed_certificate_in_the_ca_file_is_accepted() {
+    let authority = TestAuthority::self_signed();
+    let Some(server) = authority.server(&["--starttls"]) else { return };
+    let target =
+        |ca_file| SmtpTarget { security: TransportSecurity::StartTls, ca_file, ..SmtpTarget::plain(server.port) };
+    send(&target(Some(authority.ca_file())).mailer()).await.unwrap();
+    assert_eq!(server.next()["tls"], true);
+    let error = assert_send_fails(target(None), "CA:TRUE").await.to_string();
+    assert!(error.contains("email.ca_file") && !error.contains("CaUsedAsEndEntity"), "{error}");
+}
+
 #[tokio::test]
 async fn required_starttls_is_never_downgraded() {
     let Some(server) = MailServer::start(&["--auth", "bob:wrong horse"]) else { return };
