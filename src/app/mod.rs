@@ -23,6 +23,7 @@ use crate::domain::key::KeyTimes;
 use crate::domain::password::{Password, PasswordPolicy};
 use crate::domain::setting::snapshot::Settings;
 use crate::domain::token_spec::{TokenDefaults, refresh_audience};
+use crate::domain::user::Email;
 use crate::http;
 use crate::http::context::{Http, HttpOptions, MetricsOptions};
 use crate::http::pages::Pages;
@@ -217,6 +218,12 @@ fn mailer(config: &Config, keys: &DerivedKeys) -> Result<Mailer> {
         transport,
     };
     Mailer::new(options, keys).context("setting up e-mails")
+}
+
+/// Sends a test e-mail to the address now, not through the outbox. Opens neither the database nor the keys.
+pub async fn send_test_mail(config: &Config, to: &Email) -> Result<()> {
+    let mailer = mailer(config, &DerivedKeys::new(&[0; 32]))?;
+    Ok(mailer.send_test(to, Clock::system().now(), &Random::System).await?)
 }
 
 fn smtp_options(smtp: &SmtpConfig) -> SmtpOptions {

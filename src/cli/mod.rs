@@ -19,6 +19,7 @@ mod confirm;
 mod core_dumps;
 mod existing_store;
 mod keys;
+mod mail;
 pub mod print;
 mod refusal;
 mod runtime;
@@ -61,6 +62,9 @@ enum Command {
     /// List and change runtime settings
     #[command(subcommand)]
     Settings(settings::SettingsCommand),
+    /// Test the delivery of e-mails
+    #[command(subcommand)]
+    Mail(mail::MailCommand),
     /// Show the audit log, newest first
     Audit(audit::AuditArgs),
     /// Back up the database and the keys into a new folder, also while the server runs
@@ -114,6 +118,7 @@ impl Cli {
             Command::Users(command) => command.run(&config),
             Command::Token(command) => command.run(&config),
             Command::Settings(command) => command.run(&config),
+            Command::Mail(command) => command.run(&config),
             Command::Audit(command) => command.run(&config),
             Command::Backup(command) => command.run(&config),
             Command::Restore(command) => command.run(&config),

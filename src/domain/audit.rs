@@ -74,6 +74,8 @@ closed_set! {
         KeyRevoked = "key_revoked",
         /// An operator renewed the secret, which ended all sessions and links.
         SecretRenewed = "secret_renewed",
+        /// An operator sent a test e-mail.
+        MailTested = "mail_tested",
         /// An operator requested an immediate retry of a waiting e-mail.
         MailRetried = "mail_retried",
     }

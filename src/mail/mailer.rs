@@ -14,7 +14,7 @@ use super::transport::Transport;
 use crate::crypto::aead::Aead;
 use crate::crypto::derive::{DerivedKeys, Use};
 use crate::domain::look_up_key::ascii_domain;
-use crate::domain::mail_item::{MailItem, NewMail, SealedMail};
+use crate::domain::mail_item::{MailId, MailItem, NewMail, SealedMail};
 use crate::domain::time::Timestamp;
 use crate::domain::user::Email;
 use crate::random::Random;
@@ -96,6 +96,23 @@ impl Mailer {
         Ok(())
     }
 
+    /// Sends a test e-mail at once, without the outbox.
+    pub async fn send_test(&self, to: &Email, now: Timestamp, random: &Random) -> Result<(), SendError> {
+        let prepared = self.prepare(&Mail::Test, to, now, random);
+        let NewMail { template, sealed, created_at, expires_at } =
+            prepared.map_err(|error| SendError::permanent(error.to_string()))?;
+        let template = template.to_owned();
+        let item = MailItem { id: MailId(0), template, sealed, created_at, expires_at, attempts: 0 };
+        let sent = self.deliver(&item, now).await;
+        self.close_idle().await;
+        sent
+    }
+
+    /// The mail server as `host:port`, to be displayed. `None` if e-mails are not sent by SMTP.
+    pub fn server(&self) -> Option<String> {
+        self.0.transport.server()
+    }
+
     /// Closes the idle connections. The caller does this when no e-mails are waiting.
     pub async fn close_idle(&self) {
         self.0.transport.close_idle().await;
@@ -119,7 +136,6 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::domain::mail_item::MailId;
     use crate::domain::reset_code::ResetCode;
     use crate::domain::user::Username;
 

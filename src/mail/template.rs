@@ -38,6 +38,8 @@ pub enum Mail {
         /// How long it is valid.
         valid_for: Duration,
     },
+    /// The e-mail with which operators test the delivery. Template `test`: no further fields.
+    Test,
 }
 
 impl Mail {
@@ -46,6 +48,7 @@ impl Mail {
         match self {
             Self::ResetCode { .. } => "reset_code",
             Self::RestoreLink { .. } => "restore_link",
+            Self::Test => "test",
         }
     }
 
@@ -54,6 +57,7 @@ impl Mail {
     pub fn valid_for(&self) -> Option<Duration> {
         match self {
             Self::ResetCode { valid_for, .. } | Self::RestoreLink { valid_for, .. } => Some(*valid_for),
+            Self::Test => None,
         }
     }
 
@@ -73,7 +77,7 @@ impl Mail {
                 Self::RestoreLink { username, link, valid_for: Duration::from_hours(1) },
             ]
         });
-        of_each_kind.collect()
+        of_each_kind.chain([Self::Test]).collect()
     }
 
     fn context(&self, site: &Value) -> Value {
@@ -84,6 +88,7 @@ impl Mail {
             Self::RestoreLink { username, link, valid_for } => context! {
                 site => site.clone(), username => username.as_str(), link => link.expose(), valid_for => in_words(*valid_for),
             },
+            Self::Test => context! { site => site.clone() },
         }
     }
 }
@@ -94,7 +99,7 @@ macro_rules! built_in {
         [$(($name, include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/templates/mail/", $name)))),*]
     };
 }
-const BUILT_IN: [(&str, &str); 7] = built_in![
+const BUILT_IN: [(&str, &str); 10] = built_in![
     "layout.html",
     "reset_code/subject.txt",
     "reset_code/body.txt",
@@ -102,6 +107,9 @@ const BUILT_IN: [(&str, &str); 7] = built_in![
     "restore_link/subject.txt",
     "restore_link/body.txt",
     "restore_link/body.html",
+    "test/subject.txt",
+    "test/body.txt",
+    "test/body.html",
 ];
 
 /// The parts of every e-mail.
@@ -205,7 +213,7 @@ mod tests {
     #[test]
     fn every_template_renders_every_sample() {
         let mails = rendered(&load(None).unwrap());
-        assert_eq!(mails.len(), 4);
+        assert_eq!(mails.len(), 5);
         for (mail, sample) in mails.iter().zip(Mail::samples()) {
             let html = mail.html.replace("&#x2f;", "/").replace("&amp;", "&");
             assert!(!mail.subject.is_empty() && !mail.subject.contains(['\r', '\n']), "{}", mail.subject);
@@ -214,6 +222,7 @@ mod tests {
             let secret = match &sample {
                 Mail::ResetCode { code, .. } => code.grouped(),
                 Mail::RestoreLink { link, .. } => link.expose().to_owned(),
+                Mail::Test => continue,
             };
             assert!(mail.text.lines().any(|line| line == secret), "{secret} is on its own line in {}", mail.text);
             assert!(html.contains(&secret), "{html}");
@@ -232,7 +241,10 @@ mod tests {
     fn each_template_has_one_preview_that_names_the_override_files() {
         let (folder, loaded) = overridden("reset_code/subject.txt", b"Code for {{ username }}");
         let previews = loaded.unwrap().previews().unwrap();
-        assert_eq!(previews.iter().map(|preview| preview.template).collect::<Vec<_>>(), ["reset_code", "restore_link"]);
+        assert_eq!(
+            previews.iter().map(|preview| preview.template).collect::<Vec<_>>(),
+            ["reset_code", "restore_link", "test"]
+        );
         assert_eq!(previews[0].rendered.subject, "Code for anna");
         assert_eq!(previews[0].own_files, [folder.path().join("mail/reset_code/subject.txt")]);
         assert!(previews[1].own_files.is_empty() && previews[1].rendered.html.contains("restoring=sample"));

@@ -43,6 +43,14 @@ impl Transport {
         }
     }
 
+    /// The mail server as `host:port`. `None` for the other transports.
+    pub(super) fn server(&self) -> Option<String> {
+        match self {
+            Self::Smtp(smtp) => Some(smtp.server()),
+            Self::Files(_) | Self::Memory(_) => None,
+        }
+    }
+
     /// Closes the idle connections to the mail server.
     pub(super) async fn close_idle(&self) {
         if let Self::Smtp(smtp) = self {

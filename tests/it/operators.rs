@@ -23,7 +23,7 @@ use countersign::issuer::{Caller, CredentialsProblem, Denied, OperatorRule, Refu
 use countersign::store::{AuditQuery, MailState, SessionQuery, UserSearch};
 use tokio::task::JoinSet;
 
-use crate::support::{PASSWORD, TestServer};
+use crate::support::{PASSWORD, TestServer, wait_until};
 
 const ADDRESS: &str = "198.51.100.7";
 
@@ -180,7 +180,10 @@ async fn a_waiting_email_shows_its_recipient_and_a_finished_one_is_not_retried()
     let issuer = &server.issuer;
     let user = id(&server, "anna").await;
     SendReset { user, delivery: Delivery::Link, by: by.clone() }.run(issuer).await.unwrap();
-    let waiting = outbox::outbox(issuer, Some(MailState::Waiting), None, 9).await.unwrap();
+    let list = async || outbox::outbox(issuer, Some(MailState::Waiting), None, 9).await.unwrap();
+    // An e-mail that is being sent is not retried.
+    wait_until("the first attempt failed", async || list().await.mails[0].0.attempts == 1).await;
+    let waiting = list().await;
     let (mail, to) = &waiting.mails[0];
     assert_eq!((waiting.waiting, to.as_deref()), (1, Some("a***@example.com")));
     assert!(mail.sealed.is_none());
@@ -191,7 +194,7 @@ async fn a_waiting_email_shows_its_recipient_and_a_finished_one_is_not_retried()
     given_up.map_err(|error: countersign::store::StoreError| error).unwrap();
     let denied = outbox::RetryMail { id: mail.id, by }.run(issuer).await;
     assert!(matches!(denied, Err(Denied::Rule(OperatorRule::NotWaiting))), "{denied:?}");
-    assert_eq!(outbox::previews(issuer).unwrap().len(), 2);
+    assert_eq!(outbox::previews(issuer).unwrap().len(), 3);
 }
 
 #[tokio::test]

@@ -11,6 +11,7 @@ use minijinja::value::Value;
 use crate::domain::duration::rounded_down;
 use crate::domain::mail_item::MailId;
 use crate::domain::time::Timestamp;
+use crate::domain::user::Email;
 use crate::http::admin::zone::{AdminPath, Superuser};
 use crate::http::context::Http;
 use crate::http::extract::query::{Query, link};
@@ -21,7 +22,7 @@ use crate::http::web::headers::Framing;
 use crate::http::web::page_error::{PageError, PageResult};
 use crate::http::web::section::Section;
 use crate::issuer::Caller;
-use crate::issuer::admin::outbox::{RetryMail, outbox, previews};
+use crate::issuer::admin::outbox::{RetryMail, SendTestMail, outbox, previews};
 use crate::mail::TemplatePreview;
 use crate::store::{MailCursor, MailListing, MailState};
 use crate::template::TemplateError;
@@ -29,6 +30,7 @@ use crate::template::TemplateError;
 const PATH: &str = "/admin/mails";
 const PAGE: AdminPath = AdminPath::fixed(PATH);
 const RETRY: &str = "/admin/mails/retry";
+const TEST: &str = "/admin/mails/test";
 const TEMPLATES: &str = "/admin/mails/templates";
 /// E-mails per page.
 const PER_PAGE: u32 = 50;
@@ -41,6 +43,7 @@ fn routes() -> Router<Http> {
     Router::new()
         .route(PATH, get(page))
         .route(RETRY, post(retry))
+        .route(TEST, post(test))
         .route(TEMPLATES, get(templates))
         .route("/admin/mails/templates/{name}", get(body))
 }
@@ -75,16 +78,32 @@ async fn page(State(http): State<Http>, query: Query, superuser: Superuser) -> P
     let state = state_named(query.text("state"))?;
     let after = query.number("at").zip(query.number("id"));
     let after = after.map(|(at, id)| MailCursor { created_at: Timestamp::from_unix(at), id: MailId(id) });
-    let outbox = outbox(&http.issuer, state, after, PER_PAGE).await?;
-    let page = OutboxPage {
-        now: http.issuer.clock.now(),
-        state,
-        mails: outbox.mails,
-        waiting: outbox.waiting,
-        next: outbox.next,
-        is_first: after.is_none(),
-    };
+    let page = OutboxPage::of(&http, state, after, TestForm::default()).await?;
     Ok(superuser.show(&http, StatusCode::OK, &page))
+}
+
+/// Sends a test e-mail, and waits for the reply of the mail server.
+async fn test(State(http): State<Http>, from: Caller, Checked { sender, mut form }: Checked<Superuser>) -> PageResult {
+    let text = form.text_or_empty("to").trim().to_owned();
+    let show = async |status, to, error| {
+        let page = OutboxPage::of(&http, None, None, TestForm { to, error }).await?;
+        Ok(sender.show(&http, status, &page))
+    };
+    let Some(server) = http.issuer.mailer.server() else {
+        let error = "No mail server is set, so e-mails are written to files. Set email.host.".to_owned();
+        return show(StatusCode::CONFLICT, text, error).await;
+    };
+    let Ok(to) = Email::parse(&text) else {
+        return show(StatusCode::BAD_REQUEST, text, "This is not an e-mail address.".to_owned()).await;
+    };
+    let by = sender.operator(from);
+    match (SendTestMail { to, by }).run(&http.issuer).await? {
+        Ok(()) => {
+            let flash = format!("The mail server {server} accepted the test e-mail to {text}.");
+            Ok(sender.redirect_with_flash(&http, &PAGE, &flash))
+        }
+        Err(error) => show(StatusCode::CONFLICT, text, error.to_string()).await,
+    }
 }
 
 async fn retry(State(http): State<Http>, from: Caller, Checked { sender, mut form }: Checked<Superuser>) -> PageResult {
@@ -117,8 +136,16 @@ async fn body(State(http): State<Http>, Path(name): Path<String>, _: Superuser) 
     Ok(response)
 }
 
+/// The form that sends a test e-mail, and why the last attempt failed.
+#[derive(Default)]
+pub struct TestForm {
+    to: String,
+    error: String,
+}
+
 /// A page of the outbox.
 pub struct OutboxPage {
+    test: TestForm,
     now: Timestamp,
     state: Option<MailState>,
     mails: Vec<(MailListing, Option<String>)>,
@@ -128,6 +155,24 @@ pub struct OutboxPage {
 }
 
 impl OutboxPage {
+    async fn of(
+        http: &Http,
+        state: Option<MailState>,
+        after: Option<MailCursor>,
+        test: TestForm,
+    ) -> Result<Self, PageError> {
+        let outbox = outbox(&http.issuer, state, after, PER_PAGE).await?;
+        Ok(Self {
+            test,
+            now: http.issuer.clock.now(),
+            state,
+            mails: outbox.mails,
+            waiting: outbox.waiting,
+            next: outbox.next,
+            is_first: after.is_none(),
+        })
+    }
+
     fn link(&self, more: &[(&str, &str)]) -> String {
         let state = self.state.map(state_name).unwrap_or_default();
         link(PATH, &[&[("state", state)], more].concat())
@@ -185,6 +230,7 @@ impl Page for OutboxPage {
             views => views.collect::<Value>(),
             mails => mails.collect::<Value>(),
             waiting => self.waiting,
+            test => context! { to => self.test.to.as_str(), error => self.test.error.as_str() },
             older,
             newest => (!self.is_first).then(|| self.link(&[])),
         }
@@ -216,9 +262,26 @@ impl Page for OutboxPage {
             mail(MailState::Sent, None, Some(at)),
         ];
         let next = Some(MailCursor { created_at: at, id: MailId(7) });
+        let failed_test = TestForm { to: "<b>".to_owned(), error: "550 <b>no</b>".to_owned() };
         vec![
-            Self { now: at, state: None, mails: vec![], waiting: 0, next: None, is_first: true },
-            Self { now: at, state: Some(MailState::Failed), mails: all, waiting: 2, next, is_first: false },
+            Self {
+                test: TestForm::default(),
+                now: at,
+                state: None,
+                mails: vec![],
+                waiting: 0,
+                next: None,
+                is_first: true,
+            },
+            Self {
+                test: failed_test,
+                now: at,
+                state: Some(MailState::Failed),
+                mails: all,
+                waiting: 2,
+                next,
+                is_first: false,
+            },
         ]
     }
 }

@@ -2,11 +2,12 @@
 
 use crate::domain::audit::{Action, Operator};
 use crate::domain::mail_item::MailId;
+use crate::domain::user::Email;
 use crate::issuer::context::Issuer;
 use crate::issuer::denied::{Denied, OperatorRule};
 use crate::issuer::refusal::{Fault, Refusal};
-use crate::mail::TemplatePreview;
-use crate::store::{MailCursor, MailListing, MailState, RetryOutcome};
+use crate::mail::{SendError, TemplatePreview, mask_address};
+use crate::store::{MailCursor, MailListing, MailState, RetryOutcome, StoreError};
 
 /// A page of the outbox, newest first.
 #[derive(Clone, Debug)]
@@ -66,6 +67,28 @@ impl RetryMail {
             ))?)
         });
         queued.await
+    }
+}
+
+/// An operator's request to send a test e-mail now, without the outbox.
+#[derive(Debug)]
+pub struct SendTestMail {
+    /// The recipient.
+    pub to: Email,
+    /// The operator.
+    pub by: Operator,
+}
+
+impl SendTestMail {
+    /// Sends the e-mail and returns why the mail server did not accept it. The attempt is recorded first, so that no
+    /// e-mail is sent while the audit log cannot be written.
+    pub async fn run(self, issuer: &Issuer) -> Result<Result<(), SendError>, Denied> {
+        let now = issuer.clock.now();
+        let detail = format!("to {}", mask_address(&self.to));
+        let entry = self.by.entry(now, Action::MailTested, None, detail);
+        let recorded: Result<(), StoreError> = issuer.store.write(move |tx| tx.record(&entry)).await;
+        recorded?;
+        Ok(issuer.mailer.send_test(&self.to, now, &issuer.random).await)
     }
 }
 

@@ -109,6 +109,11 @@ impl Smtp {
         }
     }
 
+    /// The mail server as `host:port`, to be displayed.
+    pub(super) fn server(&self) -> String {
+        format!("{}:{}", self.options.host, self.options.port)
+    }
+
     /// Closes all idle connections with QUIT.
     pub(super) async fn close_idle(&self) {
         let idle = std::mem::take(&mut *self.idle());

@@ -110,7 +110,11 @@ pub async fn superuser(server: &TestServer, name: &str) {
 
 /// A server with a superuser `root`, and a browser in which `root` is signed in.
 pub async fn signed_in_root() -> (TestServer, AdminBrowser) {
-    let server = TestServer::start().await;
+    signed_in_root_at(TestServer::start().await).await
+}
+
+/// The server with a superuser `root`, and a browser in which `root` is signed in.
+pub async fn signed_in_root_at(server: TestServer) -> (TestServer, AdminBrowser) {
     superuser(&server, "root").await;
     let mut browser = AdminBrowser::new(&server);
     browser.sign_in("root").await;

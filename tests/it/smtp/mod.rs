@@ -4,6 +4,7 @@
 mod faults;
 mod outbox;
 mod server;
+mod test_mail;
 mod transport;
 
 use std::path::PathBuf;
