@@ -7,6 +7,7 @@ pub mod admin;
 pub mod authenticate;
 mod authenticate_password;
 pub mod change_permit;
+pub mod choose_token;
 pub mod context;
 pub mod current_settings;
 pub mod denied;

@@ -59,7 +59,7 @@ async fn sign_in(
     let sign_in = SignInAdmin {
         login: Login::new(&login),
         password: Password::new(form.text_or_empty("password")),
-        replaces: session_cookie::token(&headers, &POLICY).and_then(|token| BrowserToken::parse(&token)),
+        replaces: session_cookie::tokens(&headers, &POLICY).into_iter().filter_map(BrowserToken::parse).collect(),
         from,
     };
     match sign_in.run(&http.issuer).await {

@@ -1,5 +1,5 @@
-//! The access token of a request: in the `Authorization` header (RFC 6750 §2.1) or in the cookie `jwt_token`, which a
-//! response sets and deletes.
+//! The access token of a request: in the `Authorization` header (RFC 6750 §2.1) or in the cookies `jwt_token` and
+//! `__Host-jwt_token`, which a response sets and deletes.
 
 use std::convert::Infallible;
 
@@ -12,10 +12,29 @@ use axum::response::Response;
 use super::cookies::{self, CookieAttributes};
 use crate::http::context::{Http, HttpOptions};
 use crate::http::rejection::Rejection;
+use crate::issuer::choose_token::ChooseToken;
 use crate::issuer::issue::AccessToken;
 
 /// The name of the cookie that carries an access token.
 pub const COOKIE_NAME: &str = "jwt_token";
+/// The name of the second cookie with the token, if the public URL is an https URL. Browsers accept a cookie with this
+/// prefix only from this host, so no other host of the domain can set it (RFC 6265bis §4.1.3.2).
+const HOST_COOKIE_NAME: &str = "__Host-jwt_token";
+
+/// Returns the names of the cookies that carry the access token, in the order in which they are read.
+fn cookie_names(options: &HttpOptions) -> &'static [&'static str] {
+    if options.public_url.is_https() { &[HOST_COOKIE_NAME, COOKIE_NAME] } else { &[COOKIE_NAME] }
+}
+
+/// Returns the tokens in the cookies, by the name of the cookie.
+fn from_cookies<'h>(headers: &'h HeaderMap, options: &HttpOptions) -> Vec<Vec<&'h str>> {
+    cookie_names(options).iter().map(|name| cookies::values(headers, name)).collect()
+}
+
+/// Whether the request carries a cookie with an access token, valid or not.
+pub fn has_cookie(headers: &HeaderMap, options: &HttpOptions) -> bool {
+    from_cookies(headers, options).iter().any(|tokens| !tokens.is_empty())
+}
 
 /// The access token from the header. It has no `Debug`, so that no log contains the token.
 pub struct BearerHeader {
@@ -50,11 +69,15 @@ impl FromRequestParts<Http> for HeaderOrCookie {
         if let Some(token) = from_header(&parts.headers) {
             return Ok(Self { token: Some(token) });
         }
-        let Some(token) = cookies::value(&parts.headers, COOKIE_NAME) else { return Ok(Self::default()) };
+        let cookies = from_cookies(&parts.headers, &http.options);
+        if cookies.iter().all(Vec::is_empty) {
+            return Ok(Self::default());
+        }
         if parts.method != Method::GET && is_foreign(&parts.headers, &http.options) {
             return Err(Rejection::ForeignOrigin);
         }
-        Ok(Self { token: Some(token) })
+        let token = ChooseToken { cookies: &cookies }.run(&http.issuer).await;
+        Ok(Self { token: token.map(str::to_owned) })
     }
 }
 
@@ -91,15 +114,19 @@ fn from_header(headers: &HeaderMap) -> Option<String> {
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim().to_owned()).filter(|token| !token.is_empty())
 }
 
-/// Adds the cookie that carries an access token. It expires when the token does.
+/// Adds the cookies that carry an access token. They expire when the token does.
 pub fn with_cookie(mut response: Response, token: &AccessToken, options: &HttpOptions) -> Response {
-    CookieAttributes::of_site(options).set(&mut response, COOKIE_NAME, token.text.expose(), token.lifetime);
+    for name in cookie_names(options) {
+        CookieAttributes::of_site(options).set(&mut response, name, token.text.expose(), token.lifetime);
+    }
     response
 }
 
-/// Deletes the cookie that carries an access token.
+/// Deletes the cookies that carry an access token.
 pub fn without_cookie(mut response: Response, options: &HttpOptions) -> Response {
-    CookieAttributes::of_site(options).remove(&mut response, COOKIE_NAME);
+    for name in cookie_names(options) {
+        CookieAttributes::of_site(options).remove(&mut response, name);
+    }
     response
 }
 

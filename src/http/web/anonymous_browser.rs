@@ -15,7 +15,7 @@ use super::page_error::PageError;
 use super::zone::Zone;
 use crate::domain::time::Timestamp;
 use crate::http::context::Http;
-use crate::http::extract::cookies::value;
+use crate::http::extract::cookies::values;
 use crate::http::pages::Page;
 
 /// The lifetime of the value of the cookie. It is the maximum lifetime of a form for users who are not
@@ -40,13 +40,17 @@ impl<Z: Zone> AnonymousBrowser<Z> {
         })
     }
 
-    /// Reads the cookie. `None` if it is missing, not authentic, or expires within `margin`.
+    /// Reads the cookie. `None` if it is missing, not authentic, or expires within `margin`. Of several cookies, the one
+    /// that expires last counts, so that a form is checked against the cookie with which its page was rendered.
     fn read_cookie(headers: &HeaderMap, http: &Http, margin: Duration) -> Option<Self> {
         let name = Z::POLICY.anonymous_cookie;
-        let sealed = value(headers, name)?;
-        let until =
-            http.issuer.browser_keys.open_cookie(name, &sealed)?.expose().try_into().map(i64::from_be_bytes).ok()?;
-        (http.issuer.clock.now() + margin < Timestamp::from_unix(until)).then_some(Self { sealed, zone: PhantomData })
+        let opened = values(headers, name).into_iter().filter_map(|sealed| {
+            let plain = http.issuer.browser_keys.open_cookie(name, sealed)?;
+            let until = plain.expose().try_into().map(i64::from_be_bytes).ok()?;
+            Some((Timestamp::from_unix(until), sealed))
+        });
+        let (_, sealed) = opened.filter(|(until, _)| http.issuer.clock.now() + margin < *until).max()?;
+        Some(Self { sealed: sealed.to_owned(), zone: PhantomData })
     }
 
     /// Renders a page and sets the cookie.

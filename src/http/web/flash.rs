@@ -11,7 +11,7 @@ use super::redirect::see_other;
 use super::return_path::ReturnPath;
 use super::zone::{Zone, ZonePolicy};
 use crate::http::context::Http;
-use crate::http::extract::cookies::value;
+use crate::http::extract::cookies::values;
 
 /// The lifetime of a flash message.
 const FLASH_LIFETIME: Duration = Duration::from_mins(1);
@@ -27,7 +27,8 @@ pub fn redirect<Z: Zone>(http: &Http, path: &ReturnPath<Z>, message: &str) -> Re
 
 /// The flash message in the cookie, if there is one.
 pub fn read(headers: &HeaderMap, http: &Http, policy: &ZonePolicy) -> Option<String> {
-    let sealed = value(headers, policy.flash_cookie)?;
-    let plain = http.issuer.browser_keys.open_cookie(policy.flash_cookie, &sealed)?;
+    let name = policy.flash_cookie;
+    let mut sealed = values(headers, name).into_iter();
+    let plain = sealed.find_map(|sealed| http.issuer.browser_keys.open_cookie(name, sealed))?;
     String::from_utf8(plain.expose().to_vec()).ok()
 }

@@ -10,7 +10,6 @@
 
 use axum::http::HeaderMap;
 use axum::response::Response;
-use cookie::Cookie;
 
 use crate::crypto::browser::BrowserKeys;
 use crate::crypto::sign_in_attempt::{has_state, open_attempt, seal_attempt, short_state_hash};
@@ -40,9 +39,10 @@ pub fn with_attempt(mut response: Response, http: &Http, headers: &HeaderMap, at
 /// Returns the attempt of this provider and state from the cookies. `None` if the browser has no such attempt. The
 /// caller must still check the expiry.
 pub fn find(http: &Http, headers: &HeaderMap, provider: &ProviderName, state: &SecretText) -> Option<SignInAttempt> {
-    let sealed = cookies::value(headers, &name(&http.options, provider, state))?;
+    let sealed = cookies::values(headers, &name(&http.options, provider, state));
     // The name of the cookie contains only a short hash of the state.
-    open_attempt(&http.issuer.browser_keys, provider, &sealed).filter(|attempt| has_state(attempt, state))
+    let mut opened = sealed.into_iter().filter_map(|sealed| open_attempt(&http.issuer.browser_keys, provider, sealed));
+    opened.find(|attempt| has_state(attempt, state))
 }
 
 /// Deletes the cookie of an attempt after its callback, whether or not the attempt succeeded. Cookies of other attempts
@@ -56,13 +56,13 @@ pub fn without_attempt(mut response: Response, http: &Http, attempt: &SignInAtte
 /// Returns the names of the cookies to delete before a new attempt is added: invalid and expired attempts, then the
 /// oldest ones.
 fn evicted_names(keys: &BrowserKeys, headers: &HeaderMap, prefix: &str, now: Timestamp) -> Vec<String> {
-    let attempt = |cookie: Cookie<'_>| {
-        let (provider, _) = cookie.name().strip_prefix(prefix)?.split_once('_')?;
-        let attempt = open_attempt(keys, &ProviderName::parse(provider).ok()?, cookie.value());
+    let attempt = |(name, value): (&str, &str)| {
+        let (provider, _) = name.strip_prefix(prefix)?.split_once('_')?;
+        let attempt = open_attempt(keys, &ProviderName::parse(provider).ok()?, value);
         let started_at = attempt.filter(|attempt| attempt.is_live(now)).map(|attempt| attempt.started_at);
-        Some((started_at, cookie.name().to_owned()))
+        Some((started_at, name.to_owned()))
     };
-    let mut all: Vec<_> = cookies::all(headers).filter_map(attempt).collect();
+    let mut all: Vec<_> = cookies::named(headers, prefix).filter_map(attempt).collect();
     all.sort_unstable();
     let expired = all.iter().take_while(|(started_at, _)| started_at.is_none()).count();
     all.truncate(expired.max((all.len() + 1).saturating_sub(MAX_ATTEMPTS)));

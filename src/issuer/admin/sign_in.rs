@@ -54,8 +54,8 @@ pub struct SignInAdmin {
     pub login: Login,
     /// The password; any text.
     pub password: Password,
-    /// The token of the browser's previous session, which the new session replaces.
-    pub replaces: Option<BrowserToken>,
+    /// The tokens of the browser's previous sessions, which the new session replaces.
+    pub replaces: Vec<BrowserToken>,
     /// The caller.
     pub from: Caller,
 }
@@ -64,13 +64,13 @@ impl SignInAdmin {
     /// Opens a session with a new token. A user who is not a superuser gets the refusal for a wrong password.
     pub async fn run(self, issuer: &Issuer) -> Result<BrowserToken, Refusal> {
         let Self { login, password, replaces, from } = self;
-        let replaced = replaces.as_ref().map(hash);
+        let replaced: Vec<BrowserTokenHash> = replaces.iter().map(hash).collect();
         let attempt = PasswordAttempt { login, password, admitted: AdmittedUsers::Superusers, from };
         let factor = attempt.authenticate(issuer).await?;
         let (token, new) = NewSession::of(issuer, factor.user().id, from);
         let finish = move |tx: &dyn Write, user: User| {
-            if let Some(replaced) = replaced {
-                tx.end_admin_session(replaced)?;
+            for replaced in &replaced {
+                tx.end_admin_session(*replaced)?;
             }
             new.open(tx, user.id)
         };

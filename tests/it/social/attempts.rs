@@ -219,3 +219,29 @@ async fn only_same_origin_pages_may_link_and_unlink() {
         assert_eq!(response.status, 401, "{path}: not signed in");
     }
 }
+
+#[tokio::test]
+async fn the_attempt_cookie_is_found_among_other_cookies() {
+    let Some(fixture) = SocialFixture::start().await else { return };
+    for (before, after) in [
+        ("name=Jürgen; ".as_bytes(), "".as_bytes()),
+        (b"", b"; name=J\xfcrgen"),
+        (b"\xff; ", b"; =; x"),
+        (b"OWN=x; ", b""),
+        (b"OWN=\xe9; OWN=y; ", b"; OWN=z"),
+    ] {
+        let browser = Browser::new();
+        let callback = fixture.callback(&browser, "corp", "anna").await;
+        let (name, value) = browser.cookies(&fixture.server.url).into_iter().next().unwrap();
+        let cookie = [before, format!("{name}={value}").as_bytes(), after].concat();
+        let text = String::from_utf8_lossy(&cookie).into_owned();
+        let mut cookie = cookie;
+        while let Some(at) = cookie.windows(3).position(|window| window == b"OWN") {
+            cookie.splice(at..at + 3, name.bytes());
+        }
+        browser.set_cookies(&fixture.server.url, std::collections::BTreeMap::new());
+        let cookie = reqwest::header::HeaderValue::from_bytes(&cookie).unwrap();
+        let request = browser.request(Method::GET, &callback).header("cookie", cookie);
+        assert_eq!(browser.send(request).await.status, 302, "{text}");
+    }
+}

@@ -42,7 +42,7 @@ const TOO_MANY: ResponseExample = (
 /// The routes of the dialect.
 pub const ROUTE_GROUP: RouteGroup = RouteGroup {
     name: "jwt_issuer",
-    description: "Access tokens without refresh tokens: a valid access token is exchanged for a new one. The token is returned in the body and in the cookie jwt_token.",
+    description: "Access tokens without refresh tokens: a valid access token is exchanged for a new one. The token is returned in the body and in the cookie jwt_token, over https also in the cookie __Host-jwt_token.",
     media: JSON,
     operations: &[
         Operation {

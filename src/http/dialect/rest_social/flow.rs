@@ -12,9 +12,8 @@ use super::wire;
 use crate::domain::secret::SecretText;
 use crate::domain::social::{AttemptPurpose, ProviderName, SignInAttempt};
 use crate::http::context::Http;
-use crate::http::extract::bearer::{BearerResult, COOKIE_NAME, with_cookie};
+use crate::http::extract::bearer::{BearerResult, has_cookie, with_cookie};
 use crate::http::extract::body::{JsonBody, JsonOrForm};
-use crate::http::extract::cookies;
 use crate::http::extract::url_encoded::UrlEncoded;
 use crate::http::format::sentence;
 use crate::http::pages::social::{RetryAction, SocialPage};
@@ -115,7 +114,10 @@ pub async fn callback(
     let attempt = state.and_then(|state| provider_attempt::find(&http, &headers, &provider, &state));
     let response = match finish(&http, from, &provider, attempt.clone(), &query).await {
         Ok(response) => response,
-        Err(error) => refusal_page(&http, &headers, &provider, flow_purpose(attempt.as_ref(), &headers), error),
+        Err(error) => {
+            let purpose = flow_purpose(attempt.as_ref(), has_cookie(&headers, &http.options));
+            refusal_page(&http, &headers, &provider, purpose, error)
+        }
     };
     match attempt {
         Some(attempt) => provider_attempt::without_attempt(response, &http, &attempt),
@@ -123,10 +125,10 @@ pub async fn callback(
     }
 }
 
-fn flow_purpose(attempt: Option<&SignInAttempt>, headers: &HeaderMap) -> FlowPurpose {
+fn flow_purpose(attempt: Option<&SignInAttempt>, has_cookie: bool) -> FlowPurpose {
     match attempt.map(|attempt| attempt.purpose) {
         Some(AttemptPurpose::Link { .. }) => FlowPurpose::Link,
-        None if cookies::value(headers, COOKIE_NAME).is_some() => FlowPurpose::Unknown,
+        None if has_cookie => FlowPurpose::Unknown,
         Some(AttemptPurpose::SignIn) | None => FlowPurpose::SignIn,
     }
 }
