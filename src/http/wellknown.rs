@@ -50,7 +50,7 @@ pub const ROUTE_GROUP: RouteGroup = RouteGroup {
         Operation {
             method: "get",
             path: "/.well-known/jwks.json",
-            summary: "Return the published public keys as a JWKS (RFC 7517): active keys first, then next keys, then retiring keys",
+            summary: "Return the published public keys as a JWKS (RFC 7517): by algorithm, the default one first; of each, active keys, then next keys, then retiring keys",
             access: Access::Open,
             query: &[],
             request_examples: &[],

@@ -82,8 +82,9 @@ async fn a_current_jwks_is_not_modified() {
     wait_until("the JWKS contains the new keys", async || fetch(etag.clone()).await.status == 200).await;
     let newer = server.get("/.well-known/jwks.json").await;
     assert_ne!(newer.header("etag"), etag);
-    assert_eq!(kids(&newer)[..2], kids(&full)[..], "active keys come before next keys");
-    assert_eq!(kids(&newer).len(), 4);
+    let newer = kids(&newer);
+    assert_eq!([newer[0].clone(), newer[2].clone()], kids(&full)[..], "active keys come before the next key");
+    assert_eq!(newer.len(), 4);
 }
 
 #[tokio::test]

@@ -96,9 +96,10 @@ impl Schedule {
         self.of(alg).filter(|key| key.state(now) == KeyState::Next).min_by_key(|key| key.signs_from)
     }
 
-    /// The keys of the JWKS, in its order: active, then next, then retiring. Within each state, the keys of the
-    /// algorithm `preferred` come first. Of one algorithm, the next key that signs soonest and the retiring key that
-    /// signed last come first.
+    /// The keys of the JWKS, in its order: by algorithm, `preferred` first. Of one algorithm, active, then next, then
+    /// retiring; the next key that signs soonest and the retiring key that signed last come first. Some verifiers ignore
+    /// `kid`, try the keys in this order, and stop at a key of another type: they need all keys of the algorithm with
+    /// which most tokens are signed before all others.
     pub fn published(&self, now: Timestamp, preferred: Algorithm) -> Vec<&Key> {
         let rank = |key: &Key| {
             let (group, distance) = match key.state(now) {
@@ -107,7 +108,7 @@ impl Schedule {
                 KeyState::Retiring => (2, -key.signs_until.unwrap_or(now).unix()),
                 KeyState::Retired | KeyState::Revoked => (3, 0),
             };
-            (group, key.alg != preferred, key.alg, distance)
+            (key.alg != preferred, key.alg, group, distance)
         };
         let mut keys: Vec<&Key> = self.keys.iter().filter(|key| key.is_published(now)).collect();
         keys.sort_by_key(|key| rank(key));
@@ -175,10 +176,10 @@ mod tests {
     }
 
     #[test]
-    fn the_jwks_has_active_then_next_then_retiring() {
-        assert_eq!(letters(&ring().published(at(30), Algorithm::Es256)), "dbfegca");
-        assert_eq!(letters(&ring().published(at(30), Algorithm::Rs256)), "bdgfeca");
-        assert_eq!(letters(&ring().published(at(65), Algorithm::Es256)), "dbfegc");
+    fn the_jwks_is_ordered_by_algorithm_and_then_by_state() {
+        assert_eq!(letters(&ring().published(at(30), Algorithm::Es256)), "dfecabg");
+        assert_eq!(letters(&ring().published(at(30), Algorithm::Rs256)), "bgdfeca");
+        assert_eq!(letters(&ring().published(at(65), Algorithm::Es256)), "dfecbg");
     }
 
     #[test]

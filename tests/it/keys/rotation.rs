@@ -37,6 +37,32 @@ fn kid(token: &(String, String)) -> String {
     token::header(&token.1)["kid"].as_str().unwrap().to_owned()
 }
 
+/// Some verifiers try the keys in order, and stop at a key of another type.
+#[tokio::test]
+async fn the_jwks_keeps_the_keys_of_an_algorithm_together() {
+    for (default, other) in [("ES256", "RS256"), ("RS256", "ES256")] {
+        let server = TestServer::with(&format!("tokens.algorithm = '{default}'")).await;
+        server.register("anna").await;
+        let token = server.token("anna").await;
+        for now in [true, true, false] {
+            server.clock.advance(Duration::from_secs(10));
+            rotate(&server, now).await;
+            let jwks = server.get("/.well-known/jwks.json").await.json();
+            let keys = jwks["keys"].as_array().unwrap();
+            let algorithms: Vec<&str> = keys.iter().map(|key| key["alg"].as_str().unwrap()).collect();
+            let half = keys.len() / 2;
+            assert_eq!(algorithms, [vec![default; half], vec![other; half]].concat());
+        }
+        let jwks = server.get("/.well-known/jwks.json").await.json();
+        let kids: Vec<&str> = jwks["keys"].as_array().unwrap().iter().map(|key| key["kid"].as_str().unwrap()).collect();
+        let current = server.token("anna").await;
+        let active = token::header(&current)["kid"].clone();
+        assert_eq!(kids[0], active, "{default}: the active key comes first");
+        // Active, next, and two retiring keys: the first key signed the oldest token.
+        assert_eq!(kids[3], token::header(&token)["kid"], "{default}: {kids:?}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_planned_rotation_fails_no_verification() {
     let server = TestServer::with_anna().await;
