@@ -5,6 +5,7 @@ use std::net::TcpListener;
 use anyhow::{Context as _, Result};
 use tokio::sync::watch;
 
+use super::keep_alive;
 use crate::config::Config;
 use crate::http::context::Http;
 use crate::http::metrics;
@@ -20,7 +21,9 @@ pub(super) fn serve(config: &Config, http: &Http, stop: watch::Receiver<bool>) -
     let listener = TcpListener::bind(address).with_context(operation)?;
     tracing::info!(listen = %listener.local_addr().with_context(operation)?, "serving metrics");
     let is_https = config.server.public_url.is_https();
-    let server = Server { router: metrics::router(http), tls: None, max_connections: MAX_CONNECTIONS, is_https };
+    let keep_alive = keep_alive::of(&config.server);
+    let router = metrics::router(http);
+    let server = Server { router, tls: None, max_connections: MAX_CONNECTIONS, keep_alive, is_https };
     tokio::spawn(async move {
         if let Err(error) = server.run(listener, stop).await {
             tracing::error!(%error, "metrics listener failed");

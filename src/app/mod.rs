@@ -48,6 +48,7 @@ use crate::telemetry::jwks_clients::JwksClients;
 use crate::throttle::Throttle;
 
 mod database;
+mod keep_alive;
 mod metrics;
 mod social;
 
@@ -273,7 +274,8 @@ pub async fn serve(
 
     let max_connections = fd_limit::raise(config.server.max_connections);
     let is_https = config.server.public_url.is_https();
-    let server = Server { router: http::router(&http), tls, max_connections, is_https };
+    let keep_alive = keep_alive::of(&config.server);
+    let server = Server { router: http::router(&http), tls, max_connections, keep_alive, is_https };
     tracing::info!(
         url = %config.server.public_url,
         listen = %config.server.listen,

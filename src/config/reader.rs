@@ -200,6 +200,11 @@ impl Reader {
         self.secret(key)
     }
 
+    /// Whether the operator has given a value for this key, valid or not.
+    pub(super) fn is_given(&self, key: &str) -> bool {
+        self.given.contains_key(key)
+    }
+
     /// Returns the names that the operator gave to the subsections of `section`, for example of `social.oidc`.
     pub(super) fn names(&self, section: &str) -> BTreeSet<String> {
         let under = self.given.keys().filter_map(|key| key.strip_prefix(section)?.strip_prefix('.')?.split_once('.'));

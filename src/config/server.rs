@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use tracing_subscriber::filter::Targets;
 use url::Url;
@@ -9,6 +10,10 @@ use url::Url;
 use super::reader::Reader;
 use crate::domain::network::Network;
 use crate::domain::public_url::{PublicUrl, local_url};
+
+/// The default idle timeout of connections from trusted proxies. The load balancers of cloud providers keep connections
+/// for up to 600 s.
+const KEEP_ALIVE_OF_PROXIES: Duration = Duration::from_secs(620);
 
 /// `[server]`
 #[derive(Clone, Debug)]
@@ -24,6 +29,10 @@ pub struct ServerConfig {
     /// The maximum number of simultaneous connections: 16 to 1 000 000 (inclusive). The file-descriptor limit may lower
     /// it.
     pub max_connections: usize,
+    /// How long an idle connection is kept: 1 s to 1 h (inclusive).
+    pub keep_alive: Duration,
+    /// How long an idle connection from `trusted_proxies` is kept. It is `keep_alive` if this is set.
+    pub keep_alive_of_proxies: Duration,
 }
 
 /// `[tls]`: how the server terminates TLS. Without this section it serves plain HTTP.
@@ -90,9 +99,13 @@ impl ServerConfig {
         let trusted_proxies = r.list("server.trusted_proxies", &[], str::parse::<Network>);
         let max_body = r.number("server.max_body", 65_536, 1024..=16 * 1024 * 1024);
         let max_connections = r.number("server.max_connections", 10_000, 16..=1_000_000);
+        let keep_alive = r.duration("server.keep_alive", "75s", Duration::from_secs(1)..=Duration::from_hours(1));
+        let keep_alive_of_proxies = if r.is_given("server.keep_alive") { keep_alive } else { KEEP_ALIVE_OF_PROXIES };
         let tls = TlsConfig::read(r);
         let public_url = r.text("server.public_url", &local_url(listen, tls.is_some()), str::parse);
-        (Self { listen, public_url, trusted_proxies, max_body, max_connections }, tls)
+        let server =
+            Self { listen, public_url, trusted_proxies, max_body, max_connections, keep_alive, keep_alive_of_proxies };
+        (server, tls)
     }
 }
 
@@ -245,6 +258,22 @@ mod tests {
         assert!(problem("server.trusted_proxies = ['10.0.0.0/8', '*']").contains("\"*\": not an IP address"));
         assert!(problem("server.max_body = 1023").contains("from 1024 to 16777216"));
         assert_eq!(Config::from_toml("server.max_body = 16_777_216").unwrap().server.max_body, 16 << 20);
+    }
+
+    #[test]
+    fn proxies_keep_connections_longer_unless_the_setting_is_given() {
+        let read = |toml| {
+            let server = Config::from_toml(toml).unwrap().server;
+            [server.keep_alive, server.keep_alive_of_proxies].map(|timeout| timeout.as_secs())
+        };
+        assert_eq!(read(""), [75, 620]);
+        assert_eq!(read("server.trusted_proxies = ['10.0.0.0/8']"), [75, 620]);
+        assert_eq!(read("server.keep_alive = '75s'"), [75, 75]);
+        assert_eq!(read("server.keep_alive = '1s'"), [1, 1]);
+        assert_eq!(read("server.keep_alive = '1h'"), [3600, 3600]);
+        for invalid in ["'0s'", "'3601s'", "'75'", "75", "''", "'never'"] {
+            assert!(problem(&format!("server.keep_alive = {invalid}")).contains("server.keep_alive = "), "{invalid}");
+        }
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! The listener under load: the connection limit, the file-descriptor limit, and idle or slow clients.
+//! The listener: kept connections, and under load the connection limit, the file-descriptor limit, and idle or slow
+//! clients.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::io::{ErrorKind, Read as _, Write as _};
@@ -58,6 +59,32 @@ async fn idle_connections_are_closed_at_the_connection_limit() {
         connections.iter().filter(|stream| is_closed(stream)).count() >= 84
     })
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_kept_connection_serves_a_request_after_16_s_slow() {
+    let from_proxy = TestServer::start().await;
+    let from_client = TestServer::exactly("").await;
+    let mut connections = [&from_proxy, &from_client].map(|server| connect_idle(&server.url));
+    for pause in [0, 16] {
+        tokio::time::sleep(Duration::from_secs(pause)).await;
+        for stream in &mut connections {
+            assert!(request(stream, "/liveliness").unwrap().contains("200 OK"));
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn idle_connections_are_closed_after_keep_alive_slow() {
+    for settings in ["", "server.trusted_proxies = ['127.0.0.1']"] {
+        let server = TestServer::exactly(&format!("{settings}\nserver.keep_alive = '2s'")).await;
+        let mut stream = connect_idle(&server.url);
+        for pause in [0, 1, 1] {
+            tokio::time::sleep(Duration::from_secs(pause)).await;
+            assert!(request(&mut stream, "/liveliness").unwrap().contains("200 OK"));
+        }
+        wait_until("the idle connection is closed", async || is_closed(&stream)).await;
+    }
 }
 
 /// Connects, sends the start of a request and never completes it.

@@ -1,8 +1,10 @@
-//! TLS termination: only HTTP/1.1 is offered, and a connection without a complete request times out.
+//! TLS termination: only HTTP/1.1 is offered, idle connections are kept, and a connection without a complete request
+//! times out.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::io::{Read as _, Write as _};
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use crate::support::skip::skip;
 use crate::support::{TestServer, wait_until};
@@ -52,4 +54,19 @@ async fn an_incomplete_request_over_tls_times_out_slow() {
         request_over_tls(&server).is_some_and(|output| output.contains("HTTP/1.1 200 OK")),
         "the server no longer responds to other clients"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_kept_connection_over_tls_serves_a_request_after_16_s_slow() {
+    let server = TestServer::exactly("tls.self_signed = true").await;
+    let Some(mut client) = connect(&server, &["-quiet"]) else { return };
+    let mut stdin = client.stdin.take().unwrap();
+    let request = "GET /liveliness HTTP/1.1\r\nhost: x\r\n";
+    stdin.write_all(format!("{request}\r\n").as_bytes()).unwrap();
+    tokio::time::sleep(Duration::from_secs(16)).await;
+    stdin.write_all(format!("{request}connection: close\r\n\r\n").as_bytes()).unwrap();
+    let mut output = String::new();
+    client.stdout.take().unwrap().read_to_string(&mut output).unwrap();
+    assert_eq!(output.matches("HTTP/1.1 200 OK").count(), 2, "{output}");
+    client.wait().unwrap();
 }

@@ -20,7 +20,7 @@ use axum::http::header::{CONNECTION, HeaderValue, TRANSFER_ENCODING};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::{Service as _, service_fn};
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
@@ -33,18 +33,18 @@ use tokio_rustls::server::TlsStream;
 mod connection_limit;
 pub mod fd_limit;
 mod head;
+pub mod keep_alive;
 mod request_phase;
 pub mod tls;
 mod write_timeout;
 
 use crate::http::security_headers::set_security_headers;
 use connection_limit::ConnectionLimit;
+use keep_alive::{HEADER_TIMEOUT, KeepAlive};
 use request_phase::RequestPhase;
 use tls::Tls;
 use write_timeout::WriteTimeout;
 
-/// The maximum time to receive a request head. It is also the idle timeout of a connection before its next request.
-const HEADER_TIMEOUT: Duration = Duration::from_secs(15);
 /// The maximum size of a request head and of the read buffer, in bytes.
 const HEAD_MAX: usize = 32 * 1024;
 /// The maximum time of a TLS handshake.
@@ -74,6 +74,8 @@ pub struct Server {
     pub tls: Option<Tls>,
     /// The maximum number of open connections. See [`fd_limit`].
     pub max_connections: usize,
+    /// When idle connections close.
+    pub keep_alive: KeepAlive,
     /// Whether the public URL is an https URL, so that responses contain `Strict-Transport-Security`.
     pub is_https: bool,
 }
@@ -84,6 +86,7 @@ struct RunningServer {
     router: Router,
     is_https: bool,
     tls: Option<Arc<Tls>>,
+    keep_alive: KeepAlive,
     connection_limit: ConnectionLimit,
     connections: JoinSet<()>,
     /// Signals all open connections: those without a request close immediately, the others after the response to the
@@ -105,13 +108,13 @@ impl Server {
         rustix::net::listen(&listener, ACCEPT_QUEUE)?;
         let listener = TcpListener::from_std(listener)?;
         let mut protocol = http1::Builder::new();
-        // Without a timer, hyper ignores its header timeout and waits for an incomplete request without limit.
-        protocol.timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT).max_buf_size(HEAD_MAX);
+        protocol.max_buf_size(HEAD_MAX);
         let mut running = RunningServer {
             protocol,
             router: self.router,
             is_https: self.is_https,
             tls: self.tls.map(Arc::new),
+            keep_alive: self.keep_alive,
             connection_limit: ConnectionLimit::new(self.max_connections),
             connections: JoinSet::new(),
             close_signal: watch::Sender::new(false),
@@ -169,14 +172,15 @@ impl RunningServer {
         let protocol = self.protocol.clone();
         let router = self.router.clone();
         let is_https = self.is_https;
+        let client = (peer, self.keep_alive.timeout(peer.ip()));
         let mut close_signal = self.close_signal.subscribe();
         match &self.tls {
-            None => self.connections.spawn(serve_connection(protocol, router, is_https, stream, peer, close_signal)),
+            None => self.connections.spawn(serve_connection(protocol, router, is_https, stream, client, close_signal)),
             Some(tls) => {
                 let tls = TlsAcceptor::from(tls.config());
                 self.connections.spawn(async move {
                     if let Some(stream) = handshake(tls, stream, peer, &mut close_signal).await {
-                        serve_connection(protocol, router, is_https, stream, peer, close_signal).await;
+                        serve_connection(protocol, router, is_https, stream, client, close_signal).await;
                     }
                 })
             }
@@ -239,16 +243,20 @@ async fn handshake<S: AsyncRead + AsyncWrite + Unpin>(
     }
 }
 
-/// Serves the requests of one connection until it closes. After a signal the connection closes as described at
+/// Serves the requests of one connection until it closes. `client` is the address of the client and the idle timeout of
+/// the connection. After a signal the connection closes as described at
 /// [`RunningServer::close_signal`].
 async fn serve_connection(
-    protocol: http1::Builder,
+    mut protocol: http1::Builder,
     router: Router,
     is_https: bool,
     stream: impl AsyncRead + AsyncWrite + Unpin + Send,
-    peer: SocketAddr,
+    (peer, idle_timeout): (SocketAddr, Duration),
     mut close_signal: watch::Receiver<bool>,
 ) {
+    let (stream, timer) = keep_alive::with_timer(stream, idle_timeout);
+    // Without a timer, hyper waits for a request without limit. The timer determines the timeout itself.
+    protocol.timer(timer).header_read_timeout(HEADER_TIMEOUT);
     let router = TowerToHyperService::new(router);
     let phase = RequestPhase::default();
     let request_phase = &phase;

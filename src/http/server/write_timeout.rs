@@ -104,8 +104,14 @@ mod tests {
         let (_sender, shutdown) = watch::channel(false);
         let peer = SocketAddr::from(([127, 0, 0, 1], 1));
         theirs.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
-        let connection =
-            serve_connection(http1::Builder::new(), router, false, WriteTimeout::new(ours, SHORT), peer, shutdown);
+        let connection = serve_connection(
+            http1::Builder::new(),
+            router,
+            false,
+            WriteTimeout::new(ours, SHORT),
+            (peer, LONG),
+            shutdown,
+        );
         timeout(LONG, connection).await.unwrap();
         let mut received = Vec::new();
         theirs.read_to_end(&mut received).await.unwrap();
