@@ -13,6 +13,7 @@ use crate::domain::algorithm::Algorithm;
 use crate::domain::claims::{ExtraClaim, is_reserved, is_same_name};
 use crate::domain::count::Count;
 use crate::domain::excerpt::excerpt;
+use crate::domain::id::UserId;
 use crate::domain::origin::Origin;
 use crate::domain::secret::SecretText;
 use crate::domain::time::Timestamp;
@@ -29,6 +30,8 @@ pub struct AccessToken {
     pub expires_at: Timestamp,
     /// The time from the issue of the token to its `exp`.
     pub lifetime: Duration,
+    /// The user of the token.
+    pub user: UserId,
 }
 
 /// Mints an access token by the spec of the session's origin. Its `exp` is at most the time until which its key
@@ -58,7 +61,7 @@ async fn token(issuer: &Issuer, signed_in: &SignedIn, kind: TokenKind) -> Result
     let text = sign(signer, spec.typ, &claims).await?;
     let Origin::Dialect(dialect) = signed_in.session().opened_by;
     issuer.counters.add(Count::Issued(dialect, spec.algorithm));
-    Ok(AccessToken { text, expires_at, lifetime: expires_at.since(now) })
+    Ok(AccessToken { text, expires_at, lifetime: expires_at.since(now), user: signed_in.user().id })
 }
 
 /// Returns the signer for `algorithm`.

@@ -21,6 +21,10 @@ pub const COOKIE_NAME: &str = "jwt_token";
 /// prefix only from this host, so no other host of the domain can set it (RFC 6265bis §4.1.3.2).
 const HOST_COOKIE_NAME: &str = "__Host-jwt_token";
 
+/// The maximum length of the name and the value of a cookie together, in bytes. Browsers ignore a longer cookie
+/// (RFC 6265bis §5.6), so that the user would not be signed in, without any error.
+const COOKIE_MAX: usize = 4096;
+
 /// Returns the names of the cookies that carry the access token, in the order in which they are read.
 fn cookie_names(options: &HttpOptions) -> &'static [&'static str] {
     if options.public_url.is_https() { &[HOST_COOKIE_NAME, COOKIE_NAME] } else { &[COOKIE_NAME] }
@@ -114,8 +118,22 @@ fn from_header(headers: &HeaderMap) -> Option<String> {
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim().to_owned()).filter(|token| !token.is_empty())
 }
 
-/// Adds the cookies that carry an access token. They expire when the token does.
+/// Whether browsers accept the cookies with this access token. Logs a token that is too large.
+pub fn fits_cookie(token: &AccessToken, options: &HttpOptions) -> bool {
+    let longest_name = cookie_names(options).iter().map(|name| name.len()).max().unwrap_or_default();
+    let bytes = token.text.expose().len() + longest_name;
+    if bytes > COOKIE_MAX {
+        tracing::warn!(user = %token.user, bytes, "access token is too large for a cookie; no cookie is set");
+    }
+    bytes <= COOKIE_MAX
+}
+
+/// Adds the cookies that carry an access token. They expire when the token does. If the token is too large for one of
+/// them, adds none: the other one would not replace an earlier token that this one carries.
 pub fn with_cookie(mut response: Response, token: &AccessToken, options: &HttpOptions) -> Response {
+    if !fits_cookie(token, options) {
+        return response;
+    }
     for name in cookie_names(options) {
         CookieAttributes::of_site(options).set(&mut response, name, token.text.expose(), token.lifetime);
     }

@@ -55,6 +55,11 @@ pub enum SocialRefusal {
     /// The response is not authenticated as the provider's, or is for another recipient.
     #[error("the provider's response could not be verified; start again")]
     Untrusted,
+    /// The access token of the new session is too large for a cookie, so that the browser would ignore it.
+    #[error(
+        "the access token of your account is too large for a cookie; the operator of this service must shorten your claims or names"
+    )]
+    TokenTooLarge,
     /// The linked user is disabled.
     #[error("this account is disabled; contact the operator of this service")]
     Disabled,

@@ -179,3 +179,30 @@ async fn over_http_there_is_no_host_cookie() {
     assert_eq!(set_cookies(&response), [("jwt_token".to_owned(), token.clone())]);
     assert_eq!(renew(&server, &[line(&[("__Host-jwt_token", &token)])]).await, Err(401));
 }
+
+/// Browsers ignore a cookie whose name and value have more than 4096 bytes.
+#[tokio::test]
+async fn a_token_that_is_too_large_for_a_cookie_is_returned_only_in_the_body() {
+    for settings in ["", HTTPS] {
+        let server = TestServer::with(&format!("tokens.algorithm = 'RS256'\n{settings}")).await;
+        let user = "\u{1f600}".repeat(150);
+        let account = json!({"username": user, "password": PASSWORD, "email": "anna@example.com"});
+        server.post("/register", &account).await.is(200);
+        let name = if settings.is_empty() { "jwt_token" } else { "__Host-jwt_token" };
+        let body = json!({"username": "anna@example.com", "password": PASSWORD});
+        let mut sizes = Vec::new();
+        for length in (0..2000).step_by(100) {
+            let claims = json!({"team": "x".repeat(length)}).to_string();
+            let claims = countersign::domain::claims::Claims::parse(&claims).unwrap();
+            server.change(&user, UserChange::SetClaims(claims)).await;
+            let response = server.post("/auth", &body).await;
+            let token = response.is(200).json()["jwt"].as_str().unwrap().to_owned();
+            let size = name.len() + token.len();
+            assert_eq!(set_cookies(&response).is_empty(), size > 4096, "{size}");
+            let renewed = server.post_as(&token, "/renew_token", &json!({})).await;
+            assert_eq!(set_cookies(renewed.is(200)).is_empty(), size > 4096, "{size}");
+            sizes.push(size);
+        }
+        assert!(sizes.iter().any(|size| *size <= 4096) && sizes.iter().any(|size| *size > 4096), "{sizes:?}");
+    }
+}

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::browser::{Browser, location};
-use super::{SocialFixture, WELCOME};
+use super::{SocialFixture, WELCOME, assert_refused};
 use crate::support::token::claims;
 use crate::support::{ServerResponse, TestServer};
 
@@ -272,4 +272,24 @@ async fn a_callback_redirects_only_to_the_configured_destination() {
     let response = browser.send(browser.request(reqwest::Method::GET, &back).header("host", "evil.example.com")).await;
     assert_eq!(location(&response), WELCOME);
     assert_eq!(Value::from(fixture.count().to_vec()), json!([1, 1, 1]));
+}
+
+/// A browser would ignore the cookie, and the user would be sent to a page as if signed in.
+#[tokio::test]
+async fn a_token_that_is_too_large_for_a_cookie_is_refused_with_the_reason() {
+    let audience = format!("https://{}.example", "x".repeat(490));
+    let settings = format!("tokens.algorithm = 'RS256'\ntokens.audience = '{audience}'");
+    let Some(fixture) = SocialFixture::with(&settings).await else { return };
+    let browser = Browser::new();
+    fixture.sign_in(&browser, "corp", "anna").await;
+    let name: String = fixture.query("SELECT username FROM users");
+    let claims = serde_json::json!({"team": "x".repeat(2000)}).to_string();
+    let claims = countersign::domain::claims::Claims::parse(&claims).unwrap();
+    let change = countersign::issuer::users::UserChange::SetClaims(claims);
+    fixture.server.change(&name, change).await;
+    let sessions = "SELECT count(*) FROM sessions WHERE ended_at IS NULL";
+    let before: i64 = fixture.query(sessions);
+    let response = fixture.finish_callback(&Browser::new(), "corp", "anna").await;
+    assert_refused(&response, "too large for a cookie", "2 KB of claims");
+    assert_eq!(fixture.query::<i64>(sessions), before, "the session that no client can use is ended");
 }

@@ -12,7 +12,7 @@ use super::wire;
 use crate::domain::secret::SecretText;
 use crate::domain::social::{AttemptPurpose, ProviderName, SignInAttempt};
 use crate::http::context::Http;
-use crate::http::extract::bearer::{BearerResult, has_cookie, with_cookie};
+use crate::http::extract::bearer::{BearerResult, fits_cookie, has_cookie, with_cookie};
 use crate::http::extract::body::{JsonBody, JsonOrForm};
 use crate::http::extract::url_encoded::UrlEncoded;
 use crate::http::format::sentence;
@@ -25,6 +25,7 @@ use crate::issuer::change_permit::OwnerProof;
 use crate::issuer::issue::access_token;
 use crate::issuer::social::begin::{BeginFlow, StartedFlow};
 use crate::issuer::social::finish::{FinishFlow, FlowResult};
+use crate::issuer::social::sign_out::SignOutWithProvider;
 use crate::issuer::social::{SocialError, SocialRefusal};
 use crate::issuer::{Caller, Refusal, SignedIn};
 use crate::social::Callback;
@@ -146,6 +147,10 @@ async fn finish(
         FlowResult::Linked => Ok(response),
         FlowResult::SignedIn(signed_in) => {
             let token = access_token(&http.issuer, &signed_in).await?;
+            if !fits_cookie(&token, &http.options) {
+                SignOutWithProvider { from }.run(&signed_in, &http.issuer).await?;
+                return Err(SocialRefusal::TokenTooLarge.into());
+            }
             Ok(with_cookie(response, &token, &http.options))
         }
     }
@@ -216,6 +221,7 @@ fn is_retryable(error: &SocialError) -> bool {
         SocialError::Refused(Refusal::RegistrationClosed | Refusal::ChangeRefused(_) | Refusal::Invalid(_))
             | SocialError::Social(
                 SocialRefusal::NotConfigured
+                    | SocialRefusal::TokenTooLarge
                     | SocialRefusal::Disabled
                     | SocialRefusal::LinkedToOther
                     | SocialRefusal::AlreadyLinked

@@ -67,7 +67,8 @@ fn status(refusal: SocialRefusal) -> StatusCode {
         | SocialRefusal::Refused
         | SocialRefusal::NoToken
         | SocialRefusal::InvalidResponse
-        | SocialRefusal::Untrusted => StatusCode::BAD_REQUEST,
+        | SocialRefusal::Untrusted
+        | SocialRefusal::TokenTooLarge => StatusCode::BAD_REQUEST,
         SocialRefusal::Disabled => StatusCode::FORBIDDEN,
         SocialRefusal::NotConfigured | SocialRefusal::NotLinked | SocialRefusal::NoRefreshToken => {
             StatusCode::NOT_FOUND
