@@ -354,6 +354,7 @@ pub fn http_options(config: &Config) -> HttpOptions {
         body_timeout: BODY_TIMEOUT,
         jwks_max_age: config.keys.jwks_max_age,
         allowed_origins: config.cors.allowed_origins.clone(),
+        allowed_headers: config.cors.allowed_headers.clone(),
         authed_url: config.social.authed_url.clone(),
         logout_url: config.social.logout_url.clone(),
         dialects: config.dialects.enabled.clone(),

@@ -9,6 +9,7 @@
 
 mod accounts;
 mod admin;
+mod cors;
 pub mod deploy;
 mod email;
 mod metrics;
@@ -28,11 +29,12 @@ use std::path::{Path, PathBuf};
 
 pub use accounts::AccountsConfig;
 pub use admin::AdminConfig;
+pub use cors::CorsConfig;
 pub use email::{EmailConfig, SmtpConfig, SmtpLogin, SmtpSecurity};
 pub use metrics::MetricsConfig;
 pub use problem::{ConfigError, ConfigProblem};
 pub use reader::BootSetting;
-pub use server::{CorsConfig, DatabaseConfig, DatabaseUrl, LogConfig, LogFormat, ServerConfig, TlsConfig};
+pub use server::{DatabaseConfig, DatabaseUrl, LogConfig, LogFormat, ServerConfig, TlsConfig};
 pub use social::SocialConfig;
 pub use source::SettingSource;
 pub use tokens::{DialectsConfig, KeysConfig, PasswordsConfig, RestJwtConfig, ThrottleConfig, TokensConfig};

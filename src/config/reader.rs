@@ -134,11 +134,11 @@ impl Reader {
         })
     }
 
-    /// Reads a list of texts that `parse` accepts.
+    /// Reads a list of texts that `parse` accepts. It is displayed in the form that `parse` returns.
     ///
     /// # Panics
     /// If `parse` rejects a default. The tests read every default.
-    pub(super) fn list<T, E: Display>(
+    pub(super) fn list<T: Display, E: Display>(
         &mut self,
         key: &str,
         default: &[&str],
@@ -146,8 +146,8 @@ impl Reader {
     ) -> Vec<T> {
         let read = |texts: &[&str]| -> ParsedValue<Vec<T>> {
             let each = |text: &&str| parse(text).map_err(|e| format!("{}: {e}", value::quote(text)));
-            let found = texts.iter().map(each).collect::<Result<_, _>>()?;
-            let quoted: Vec<_> = texts.iter().map(|text| value::quote(text)).collect();
+            let found = texts.iter().map(each).collect::<Result<Vec<T>, _>>()?;
+            let quoted: Vec<_> = found.iter().map(|item| value::quote(&item.to_string())).collect();
             Ok((found, Some(format!("[{}]", quoted.join(", ")))))
         };
         let Ok(fallback) = read(default) else { panic!("the default of {key} is not valid") };

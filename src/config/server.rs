@@ -1,4 +1,4 @@
-//! Listener, public URL, TLS, CORS, database and log: `[server]`, `[tls]`, `[cors]`, `[database]`, `[log]`.
+//! Listener, public URL, TLS, database and log: `[server]`, `[tls]`, `[database]`, `[log]`.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -47,13 +47,6 @@ pub enum TlsConfig {
         /// The private key of the certificate.
         key: PathBuf,
     },
-}
-
-/// `[cors]`
-#[derive(Clone, Debug)]
-pub struct CorsConfig {
-    /// The origins (RFC 6454 §6.2) whose scripts may read responses, in the form that browsers send.
-    pub allowed_origins: Vec<String>,
 }
 
 /// `[database]`
@@ -132,12 +125,6 @@ impl TlsConfig {
     }
 }
 
-impl CorsConfig {
-    pub(super) fn read(r: &mut Reader) -> Self {
-        Self { allowed_origins: r.list("cors.allowed_origins", &[], origin) }
-    }
-}
-
 impl DatabaseConfig {
     pub(super) fn read(r: &mut Reader, data_dir: &std::path::Path) -> Self {
         let default = format!("sqlite:{}", data_dir.join("countersign.db").display());
@@ -161,15 +148,6 @@ pub(super) fn path(text: &str) -> Result<PathBuf, &'static str> {
     } else {
         Ok(PathBuf::from(text))
     }
-}
-
-fn origin(text: &str) -> Result<String, &'static str> {
-    if text.contains('*') {
-        return Err("a wildcard would let every site read the responses of a signed-in user; list each origin");
-    }
-    let shape = "not an origin; use exactly scheme://host or scheme://host:port, such as \"https://app.example.com\"";
-    let url: PublicUrl = text.parse().map_err(|_| shape)?;
-    if url.path().is_empty() && !text.ends_with('/') { Ok(url.origin()) } else { Err(shape) }
 }
 
 impl DatabaseConfig {
@@ -285,17 +263,6 @@ mod tests {
         assert!(problem("tls.key = 'k.pem'").contains("set both or neither"));
         let both = problem("tls.certificate = 'c.pem'\ntls.key = 'k.pem'\ntls.self_signed = true");
         assert!(both.contains("remove tls.self_signed"), "{both}");
-    }
-
-    #[test]
-    fn cors_origins_must_be_exact() {
-        assert_eq!(origin("https://App.example.com:443"), Ok("https://app.example.com".to_owned()));
-        assert_eq!(origin("http://localhost:3000"), Ok("http://localhost:3000".to_owned()));
-        for text in ["app.example.com", "https://app.example.com/", "https://app.example.com/a", "null", "https://"] {
-            assert!(origin(text).unwrap_err().starts_with("not an origin; use exactly"), "{text}");
-        }
-        assert!(problem("cors.allowed_origins = ['*']").contains("would let every site read"));
-        assert!(origin("https://*.example.com").unwrap_err().contains("wildcard"));
     }
 
     #[test]

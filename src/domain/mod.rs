@@ -45,3 +45,4 @@ pub mod token_kind;
 pub mod token_spec;
 pub mod user;
 pub mod user_record;
+pub mod web_origin;

@@ -12,6 +12,7 @@ use crate::domain::dialect::Dialect;
 use crate::domain::network::Network;
 use crate::domain::public_url::PublicUrl;
 use crate::domain::secret::SecretText;
+use crate::domain::web_origin::WebOrigin;
 use crate::issuer::Issuer;
 use crate::telemetry::requests::Requests;
 
@@ -29,7 +30,9 @@ pub struct HttpOptions {
     /// How long verifiers may cache the JWKS.
     pub jwks_max_age: Duration,
     /// The origins whose pages may call the dialects and read the responses (CORS).
-    pub allowed_origins: Vec<String>,
+    pub allowed_origins: Vec<WebOrigin>,
+    /// The names of the request headers that these pages may send, in lower case.
+    pub allowed_headers: Vec<String>,
     /// The redirect target after a sign-in with a provider or after linking an account: a path on this server or an
     /// absolute URL.
     pub authed_url: String,
@@ -39,6 +42,13 @@ pub struct HttpOptions {
     pub dialects: BTreeSet<Dialect>,
     /// Where the metrics are served. `None` disables them, and request durations are not recorded.
     pub metrics: Option<MetricsOptions>,
+}
+
+impl HttpOptions {
+    /// Whether pages of this origin may call the dialects. `origin` is the value of an `Origin` header.
+    pub fn allows_origin(&self, origin: &[u8]) -> bool {
+        self.allowed_origins.iter().any(|allowed| allowed.is(origin))
+    }
 }
 
 /// Where the metrics are served, and who may read them.

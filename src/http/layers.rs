@@ -2,18 +2,19 @@
 //! except for the admin zone and the metrics listener; panic handling.
 
 use std::any::Any;
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER};
-use axum::http::{HeaderValue, Method, StatusCode};
+use axum::http::{HeaderName, HeaderValue, Method, StatusCode};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 use tracing::{Instrument as _, Span, field, trace_span};
 
-use super::context::{Http, HttpOptions};
+use super::context::Http;
 use super::extract::caller;
 use super::reply::{self, FaultResponse};
 use super::security_headers::set_security_headers;
@@ -23,11 +24,16 @@ use crate::issuer::Fault;
 use crate::telemetry::Traces;
 use crate::telemetry::trace::traceparent;
 
+/// The header with the id of the request, which the log contains too.
+const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// How long browsers may use the response to a preflight. Chrome's maximum is 2 h.
+const PREFLIGHT_MAX_AGE: Duration = Duration::from_hours(2);
+
 /// Adds the layers to the routes. `without_cors` gets no CORS, because pages of other origins must never read those
 /// routes.
 pub fn with_layers(routes: Router<Http>, without_cors: Router<Http>, http: &Http) -> Router {
     let routes = routes.layer(CatchPanicLayer::custom(panic_response));
-    let routes = if http.options.allowed_origins.is_empty() { routes } else { routes.layer(cors(&http.options)) };
+    let routes = if http.options.allowed_origins.is_empty() { routes } else { routes.layer(cors(http)) };
     let routes = routes.merge(without_cors.layer(CatchPanicLayer::custom(panic_response)));
     routes.layer(from_fn_with_state(http.clone(), request_edge)).with_state(http.clone())
 }
@@ -77,7 +83,7 @@ async fn request_edge(State(http): State<Http>, request: Request, next: Next) ->
 
     let headers = response.headers_mut();
     if let Ok(id) = HeaderValue::from_str(&id) {
-        headers.insert("x-request-id", id);
+        headers.insert(X_REQUEST_ID, id);
     }
     set_security_headers(headers, http.options.public_url.is_https());
     response
@@ -121,12 +127,17 @@ fn panic_response(panic: Box<dyn Any + Send>) -> Response {
 /// Allows pages of the configured origins to read responses, and to send requests that need a preflight. Requests may
 /// carry cookies, so the Fetch standard forbids a wildcard origin. Public documents, such as the discovery documents,
 /// set a wildcard themselves, for requests without cookies.
-fn cors(options: &HttpOptions) -> CorsLayer {
-    let origins = options.allowed_origins.iter().filter_map(|origin| HeaderValue::from_str(origin).ok());
+fn cors(http: &Http) -> CorsLayer {
+    let names = http.options.allowed_headers.iter().filter_map(|name| HeaderName::from_bytes(name.as_bytes()).ok());
+    let needed = [AUTHORIZATION, CONTENT_TYPE];
+    let others = names.filter(|name| !needed.contains(name));
+    let headers: Vec<HeaderName> = needed.iter().cloned().chain(others).collect();
+    let http = http.clone();
     CorsLayer::new()
-        .allow_origin(AllowOrigin::list(origins))
+        .allow_origin(AllowOrigin::predicate(move |origin, _| http.options.allows_origin(origin.as_bytes())))
         .allow_credentials(true)
         .allow_methods([Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE])
-        .allow_headers([AUTHORIZATION, CONTENT_TYPE])
-        .expose_headers([RETRY_AFTER])
+        .allow_headers(headers)
+        .expose_headers([RETRY_AFTER, X_REQUEST_ID])
+        .max_age(PREFLIGHT_MAX_AGE)
 }

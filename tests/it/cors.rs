@@ -60,6 +60,71 @@ async fn a_preflight_allows_configured_origins() {
     }
 }
 
+/// Sends a preflight with these request headers. Returns the headers that the response allows.
+async fn allowed_headers(server: &TestServer, path: &str, headers: &str) -> ServerResponse {
+    let request = server
+        .request(Method::OPTIONS, path)
+        .header("origin", "https://app.example.com")
+        .header("access-control-request-method", "POST")
+        .header("access-control-request-headers", headers);
+    ServerResponse::send(request).await
+}
+
+#[tokio::test]
+async fn a_preflight_allows_headers_that_libraries_add() {
+    let server = TestServer::with(SETTINGS).await;
+    for names in [
+        "content-type,x-csrftoken",
+        "x-requested-with",
+        "x-xsrf-token,x-csrf-token",
+        "accept,accept-encoding,authorization,content-type,dnt,origin,user-agent",
+        "cache-control,pragma,expires,if-none-match,if-match,if-modified-since",
+        "x-request-id,x-correlation-id,idempotency-key",
+        "traceparent,tracestate,baggage,sentry-trace,b3,x-b3-traceid",
+        "x-datadog-trace-id,x-datadog-parent-id,x-datadog-origin,x-datadog-sampling-priority",
+        "request-id,request-context,newrelic,x-amzn-trace-id",
+    ] {
+        for path in ["/api/token/", "/auth", "/api/me/"] {
+            let response = allowed_headers(&server, path, names).await;
+            let allowed = words(response.is(200).header("access-control-allow-headers"));
+            for name in words(names) {
+                assert!(allowed.contains(&name), "{name}: {response:#?}");
+            }
+            assert_eq!(response.header("access-control-max-age"), "7200");
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_setting_replaces_the_optional_headers() {
+    let server = TestServer::with(&format!("{SETTINGS}\ncors.allowed_headers = ['X-Shop']")).await;
+    let response = allowed_headers(&server, "/auth", "x-shop").await;
+    let mut allowed = words(response.header("access-control-allow-headers"));
+    allowed.sort_unstable();
+    assert_eq!(allowed, ["authorization", "content-type", "x-shop"]);
+}
+
+#[tokio::test]
+async fn origins_of_apps_are_allowed() {
+    let origins =
+        ["capacitor://localhost", "ionic://localhost", "app://.", "chrome-extension://abcdef", "tauri://localhost"];
+    let server = TestServer::with(&format!("cors.allowed_origins = {origins:?}")).await;
+    server.register("anna").await;
+    let token = server.token("anna").await;
+    for origin in origins {
+        let body = json!({"username": "anna", "password": super::support::PASSWORD});
+        let response = ServerResponse::send(server.posting("/signin", &body).header("origin", origin)).await;
+        assert_cors_headers(response.is(200), origin, true);
+        let by_cookie = server.posting("/renew_token", &json!({})).header("cookie", format!("jwt_token={token}"));
+        ServerResponse::send(by_cookie.header("origin", origin)).await.is(200);
+    }
+    for origin in ["capacitor://other", "http://localhost", "app://..", "null"] {
+        let by_cookie = server.posting("/renew_token", &json!({})).header("cookie", format!("jwt_token={token}"));
+        let response = ServerResponse::send(by_cookie.header("origin", origin)).await;
+        assert_cors_headers(response.is(403), origin, false);
+    }
+}
+
 #[tokio::test]
 async fn responses_are_readable_by_allowed_origins_whatever_the_status() {
     let server = TestServer::with(SETTINGS).await;
@@ -74,7 +139,11 @@ async fn responses_are_readable_by_allowed_origins_whatever_the_status() {
         ] {
             let response = ServerResponse::send(server.posting(path, body).header("origin", origin)).await;
             assert_cors_headers(response.is(status), origin, is_allowed);
-            assert_eq!(words(response.header("access-control-expose-headers")), ["retry-after"], "{response:#?}");
+            assert_eq!(
+                words(response.header("access-control-expose-headers")),
+                ["retry-after", "x-request-id"],
+                "{response:#?}"
+            );
         }
     }
 }

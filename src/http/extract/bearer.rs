@@ -152,8 +152,5 @@ pub fn without_cookie(mut response: Response, options: &HttpOptions) -> Response
 /// allowed, because current browsers send the header with every cross-origin request other than GET and HEAD.
 fn is_foreign(headers: &HeaderMap, options: &HttpOptions) -> bool {
     let Some(origin) = headers.get(ORIGIN) else { return false };
-    let own_origin = options.public_url.origin();
-    !origin
-        .to_str()
-        .is_ok_and(|origin| origin == own_origin || options.allowed_origins.iter().any(|allowed| allowed == origin))
+    origin != options.public_url.origin().as_str() && !options.allows_origin(origin.as_bytes())
 }

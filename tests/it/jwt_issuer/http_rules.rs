@@ -198,5 +198,6 @@ async fn only_allowed_origins_may_read_responses() {
         .header("access-control-request-method", "POST")
         .header("access-control-request-headers", "authorization");
     let preflight = ServerResponse::send(preflight).await;
-    assert_eq!(preflight.is(200).header("access-control-allow-headers"), "authorization,content-type");
+    let headers = preflight.is(200).header("access-control-allow-headers");
+    assert!(headers.starts_with("authorization,content-type,"), "{headers}");
 }
