@@ -7,7 +7,7 @@ use axum::http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_MAX_AGE,
     CACHE_CONTROL, CONTENT_TYPE, ETAG, USER_AGENT,
 };
-use axum::http::{HeaderValue, StatusCode};
+use axum::http::{HeaderValue, StatusCode, Uri};
 use axum::response::Response;
 use axum::routing::get;
 use serde_json::json;
@@ -22,6 +22,7 @@ use super::security_headers::set_security_headers;
 use crate::crypto::key_ring::Verifier;
 use crate::domain::algorithm::Algorithm;
 use crate::domain::count::Count;
+use crate::domain::public_url::PublicUrl;
 use crate::telemetry::jwks_clients::JwksFetch;
 use crate::throttle::prefix;
 
@@ -30,13 +31,17 @@ pub fn jwks_route() -> Router<Http> {
     Router::new().route("/.well-known/jwks.json", get(jwks).options(preflight))
 }
 
+/// The paths of the metadata, in OpenID Connect and in OAuth.
+const DISCOVERY_PATHS: [&str; 2] = ["/.well-known/openid-configuration", "/.well-known/oauth-authorization-server"];
+
 /// Returns the routes of the other documents.
 pub fn routes() -> Router<Http> {
-    Router::new()
-        .route("/get_public_cert", get(public_cert))
-        .route("/get_public_cert/", get(public_cert))
-        .route("/.well-known/openid-configuration", get(discovery))
-        .route("/.well-known/oauth-authorization-server", get(discovery))
+    let mut routes =
+        Router::new().route("/get_public_cert", get(public_cert)).route("/get_public_cert/", get(public_cert));
+    for path in DISCOVERY_PATHS {
+        routes = routes.route(path, get(discovery)).route(&format!("{path}/{{*path}}"), get(discovery_of_path));
+    }
+    routes
 }
 
 const DISCOVERY_EXAMPLE: &str = r#"{"issuer": "https://id.example.com", "jwks_uri": "https://id.example.com/.well-known/jwks.json", "id_token_signing_alg_values_supported": ["ES256", "RS256"], "subject_types_supported": ["public"], "response_types_supported": [], "grant_types_supported": [], "claims_supported": ["iss", "sub", "aud", "iat", "nbf", "exp", "jti", "sid", "token_type"]}"#;
@@ -109,7 +114,7 @@ pub const ROUTE_GROUP: RouteGroup = RouteGroup {
         Operation {
             method: "get",
             path: "/.well-known/oauth-authorization-server",
-            summary: "Return the same document under the path of OAuth 2.0 authorization server metadata (RFC 8414)",
+            summary: "Return the same document under the path of OAuth 2.0 authorization server metadata (RFC 8414); the path of the issuer, if it has one, may follow",
             access: Access::Open,
             query: &[],
             request_examples: &[],
@@ -231,6 +236,19 @@ async fn discovery(State(http): State<Http>) -> Response {
         "claims_supported": ["iss", "sub", "aud", "iat", "nbf", "exp", "jti", "sid", "token_type"],
     });
     with_public_cache(reply::json(StatusCode::OK, &document), &http)
+}
+
+/// Returns the same metadata for an issuer with a path, such as `https://example.org/auth`. RFC 8414 §3.1 puts its
+/// metadata at `https://example.org/.well-known/oauth-authorization-server/auth`, outside the path of the issuer. A proxy
+/// must forward this location.
+async fn discovery_of_path(State(http): State<Http>, uri: Uri) -> Response {
+    let requested = DISCOVERY_PATHS.iter().find_map(|well_known| uri.path().strip_prefix(well_known));
+    let issuer = http.issuer.policy.tokens.issuer.parse::<PublicUrl>();
+    if issuer.is_ok_and(|issuer| !issuer.path().is_empty() && requested == Some(issuer.path())) {
+        discovery(State(http)).await
+    } else {
+        reply::not_found().await
+    }
 }
 
 /// Makes a response public: any origin may read it, and caches may store it for as long as the JWKS.

@@ -151,6 +151,33 @@ async fn a_resource_server_discovers_everything_from_the_issuer_url() {
     }
 }
 
+/// RFC 8414 §3.1 inserts the well-known part between the host and the path of the issuer.
+#[tokio::test]
+async fn an_issuer_with_a_path_is_also_discovered_at_the_location_of_rfc_8414() {
+    for path in ["/auth", "/a/b-c/d.e", "/%7Eann", "/{x}", "/:x/*y"] {
+        let server = TestServer::with(&format!("server.public_url = 'https://example.org{path}/'")).await;
+        let expected = server.get("/.well-known/openid-configuration").await;
+        let issuer = expected.is(200).json()["issuer"].as_str().unwrap().to_owned();
+        let path = issuer.strip_prefix("https://example.org").unwrap();
+        for name in ["openid-configuration", "oauth-authorization-server"] {
+            let location = format!("/.well-known/{name}{path}");
+            let response = server.get(&location).await;
+            assert_eq!(response.is(200).text, expected.text, "{location}");
+            assert_eq!(response.header("access-control-allow-origin"), "*");
+            for other in ["/", "/other", "/auth2", &format!("{path}/"), &format!("{path}/x"), &path.to_uppercase()] {
+                server.get(&format!("/.well-known/{name}{other}")).await.refuses(404, "not_found");
+            }
+        }
+    }
+    for settings in ["", "server.public_url = 'https://example.org/auth'\ntokens.issuer = 'shop'"] {
+        let server = TestServer::with(settings).await;
+        for path in ["/", "/auth", "/shop"] {
+            let response = server.get(&format!("/.well-known/oauth-authorization-server{path}")).await;
+            response.refuses(404, "not_found");
+        }
+    }
+}
+
 #[tokio::test]
 async fn urls_come_only_from_the_public_url() {
     let server = TestServer::with("server.public_url = 'https://id.example.com/auth'").await;
