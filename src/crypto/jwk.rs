@@ -10,6 +10,7 @@ use pkcs8::der::Encode;
 use serde::{Deserialize, Serialize};
 
 use crate::crypto::algorithm::AlgorithmSpec;
+use crate::crypto::content_hash::ContentHash;
 use crate::domain::algorithm::Algorithm;
 use crate::domain::key::Kid;
 
@@ -116,10 +117,8 @@ impl Jwks {
         // Serialization cannot fail, because the structure is fixed and contains only strings. If it failed, clients
         // would reject the empty body, because it is not a JWKS.
         let body = serde_json::to_vec(&JwkSet { keys: keys.into_iter().collect() }).unwrap_or_default();
-        let hash = digest(&SHA256, &body);
-        let etag = format!("\"{}\"", URL_SAFE_NO_PAD.encode(&hash.as_ref()[..16]));
-        let version = hash.as_ref()[..8].iter().fold(0, |number, byte| number << 8 | u64::from(*byte));
-        Self { body: body.into(), etag: etag.into(), version }
+        let hash = ContentHash::of(&body);
+        Self { body: body.into(), etag: hash.etag().into(), version: hash.version() }
     }
 }
 

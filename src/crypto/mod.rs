@@ -11,6 +11,7 @@ pub mod algorithm;
 pub mod app_secret_proof;
 pub mod browser;
 pub mod certificate;
+pub mod content_hash;
 pub mod derive;
 pub mod foreign_hash;
 pub mod foreign_keys;

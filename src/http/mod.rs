@@ -10,7 +10,7 @@
 //! ```text
 //! this file (assembles the routes, the OpenAPI tables and the pages)
 //!   → admin, dialect, metrics, openapi::routes, wellknown, liveliness → web → openapi::document, layers → extract
-//!   → context → pages → etag, format, security_headers, reply, rejection, openapi::model
+//!   → context → pages → static_document → etag, format, security_headers, reply, rejection, openapi::model
 //! ```
 
 use std::collections::BTreeSet;
@@ -37,6 +37,7 @@ mod rejection;
 mod reply;
 mod security_headers;
 pub mod server;
+mod static_document;
 mod web;
 mod wellknown;
 

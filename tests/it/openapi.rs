@@ -313,6 +313,37 @@ async fn the_command_prints_the_same_document() {
 }
 
 #[tokio::test]
+async fn the_documentation_is_built_once_and_not_sent_again() {
+    let server = TestServer::start().await;
+    for path in ["/openapi.json", "/api-doc/", "/api-doc"] {
+        let first = server.get(path).await;
+        let etag = first.is(200).header("etag").to_owned();
+        assert!(etag.starts_with('"') && etag.len() == 24, "{path}: {etag}");
+        assert_eq!((first.header("cache-control"), first.bytes()), ("no-cache", server.get(path).await.bytes()));
+        for (known, status) in
+            [(etag.clone(), 304), (format!("W/{etag}, \"x\""), 304), ("*".to_owned(), 304), ("\"x\"".to_owned(), 200)]
+        {
+            let request = server.request(reqwest::Method::GET, path).header("if-none-match", &known);
+            let response = ServerResponse::send(request).await;
+            let expected = if status == 304 { "" } else { &first.text };
+            assert_eq!(
+                (response.is(status).text.as_str(), response.header("etag")),
+                (expected, etag.as_str()),
+                "{known}"
+            );
+            assert_eq!(response.header("x-content-type-options"), "nosniff");
+        }
+        let head = ServerResponse::send(server.request(reqwest::Method::HEAD, path)).await;
+        for name in ["etag", "content-length", "content-type", "content-security-policy"] {
+            assert_eq!(head.is(200).header(name), first.header(name), "{path}: {name}");
+        }
+    }
+    let other = TestServer::with("dialects.enabled = ['simplejwt']").await;
+    let [one, other] = [&server, &other].map(|server| server.get("/openapi.json"));
+    assert_ne!(one.await.header("etag"), other.await.header("etag"), "another document");
+}
+
+#[tokio::test]
 async fn the_page_lists_every_operation_and_runs_no_script() {
     let server = TestServer::start().await;
     let page = server.get("/api-doc/").await;

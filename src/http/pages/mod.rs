@@ -9,12 +9,13 @@ use std::path::Path;
 
 use axum::body::Body;
 use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY};
-use axum::http::{HeaderValue, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::Response;
 use minijinja::context;
 use minijinja::value::Value;
 
 use super::reply;
+use super::static_document::StaticDocument;
 use crate::domain::public_url::PublicUrl;
 use crate::issuer::Fault;
 use crate::random::Random;
@@ -100,36 +101,47 @@ impl Pages {
         context! { site => self.site.clone(), frame => frame.clone(), page => page.context() }
     }
 
+    /// Renders a page that stays the same while the server runs.
+    pub fn document<P: Page>(&self, page: &P, random: &Random) -> Result<StaticDocument, Fault> {
+        let nonce = random.uuid().simple().to_string();
+        let text = self.set.render(P::TEMPLATE, self.context(page, &nonce));
+        let text = text.map_err(|error| Fault::new("rendering a page", &error))?;
+        Ok(StaticDocument::new(security_headers(&nonce, page.has_cross_site_form()), text))
+    }
+
     /// Renders a page with its security headers.
     pub fn show<P: Page>(&self, status: StatusCode, page: &P, random: &Random) -> Response {
         let nonce = random.uuid().simple().to_string();
         match self.set.render(P::TEMPLATE, self.context(page, &nonce)) {
-            Ok(text) => with_security_headers(status, text, &nonce, page.has_cross_site_form()),
+            Ok(text) => {
+                let mut response = Response::new(Body::from(text));
+                *response.status_mut() = status;
+                *response.headers_mut() = security_headers(&nonce, page.has_cross_site_form());
+                response
+            }
             Err(error) => reply::fault(Fault::new("rendering a page", &error), reply::internal_error),
         }
     }
 }
 
-/// Builds the response with the security headers. A page may use its own style and send forms to this server. It cannot
+/// Returns the headers of a page. A page may use its own style and send forms to this server. It cannot
 /// run scripts, be framed or be cached. It sends no referrer, because its URL may contain a secret.
 ///
 /// A form that leads to another site needs two exceptions. Browsers apply `form-action` to every redirect, and
 /// providers redirect to hosts of their choice, so the directive is omitted. Without a referrer the `Origin` of the
 /// form would be `null`, which the server rejects, so the referrer contains the origin only.
-fn with_security_headers(status: StatusCode, text: String, nonce: &str, is_cross_site: bool) -> Response {
+fn security_headers(nonce: &str, is_cross_site: bool) -> HeaderMap {
     let (forms, referrer) = if is_cross_site { ("", "strict-origin") } else { (" form-action 'self';", "no-referrer") };
     let policy =
         format!("default-src 'none'; style-src 'nonce-{nonce}';{forms} frame-ancestors 'none'; base-uri 'none'");
-    let mut response = Response::new(Body::from(text));
-    *response.status_mut() = status;
-    let headers = response.headers_mut();
+    let mut headers = HeaderMap::new();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(REFERRER_POLICY, HeaderValue::from_static(referrer));
     // A nonce has 32 hexadecimal digits, so the fallback, which forbids all resources, is never used.
     let policy = HeaderValue::from_str(&policy).unwrap_or(HeaderValue::from_static("default-src 'none'"));
     headers.insert(CONTENT_SECURITY_POLICY, policy);
-    response
+    headers
 }
 
 #[cfg(test)]
