@@ -2,6 +2,7 @@
 //! as the JWKS are readable by every origin (`tests/it/wellknown.rs`).
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+use countersign::http::openapi::model::Access;
 use reqwest::Method;
 use serde_json::json;
 
@@ -171,4 +172,26 @@ async fn without_settings_no_origin_is_allowed() {
         let response = ServerResponse::send(server.posting("/signin", &json!({})).header("origin", origin)).await;
         assert_eq!(response.is(400).header("access-control-allow-origin"), "", "{response:#?}");
     }
+}
+
+/// A browser sends the cookie with a form of any page.
+#[tokio::test]
+async fn every_route_that_reads_the_cookie_refuses_foreign_origins_and_documents_it() {
+    let server = TestServer::with_anna().await;
+    let token = server.token("anna").await;
+    let groups = countersign::http::route_groups(&countersign::domain::dialect::Dialect::ALL.into());
+    let operations = groups.into_iter().flat_map(|group| group.operations);
+    let mut seen = 0;
+    for operation in operations.filter(|operation| operation.access == Access::BearerOrCookie) {
+        let is_documented = operation.responses.iter().any(|(status, _, _)| *status == 403);
+        assert_eq!(is_documented, operation.method != "get", "{} {}", operation.method, operation.path);
+        if operation.method != "get" {
+            let method: Method = operation.method.to_uppercase().parse().unwrap();
+            let request = server.request(method, operation.path).header("cookie", format!("jwt_token={token}"));
+            let response = ServerResponse::send(request.header("origin", "https://evil.example")).await;
+            response.is(403);
+            seen += 1;
+        }
+    }
+    assert!(seen >= 8, "{seen}");
 }

@@ -158,3 +158,22 @@ async fn an_address_that_normalisation_changes_is_rejected() {
         server.post("/request_password_reset", &json!({"email": email})).await.is(200);
     }
 }
+
+/// RFC 9110 §15.5.2 requires a challenge in every 401.
+#[tokio::test]
+async fn every_401_has_a_challenge() {
+    let server = TestServer::with_anna().await;
+    let wrong = json!({"username": "anna", "email": "anna@example.com", "password": "wrong", "token": "x", "refresh": "x", "refresh_token": "x"});
+    let groups = countersign::http::route_groups(&countersign::domain::dialect::Dialect::ALL.into());
+    let mut seen = 0;
+    for operation in groups.into_iter().flat_map(|group| group.operations) {
+        if operation.responses.iter().any(|(status, _, _)| *status == 401) {
+            let method: Method = operation.method.to_uppercase().parse().unwrap();
+            let response = ServerResponse::send(server.request(method, operation.path).json(&wrong)).await;
+            let challenge = response.is(401).header("www-authenticate");
+            assert!(challenge.starts_with("Bearer"), "{} {}: {response:#?}", operation.method, operation.path);
+            seen += 1;
+        }
+    }
+    assert!(seen >= 20, "{seen}");
+}

@@ -56,7 +56,7 @@ impl From<Refusal> for JwtIssuerErrorBody {
             }
             Refusal::Taken(field) => error(StatusCode::CONFLICT, "taken", &format!("{} is taken", field.name())),
             Refusal::WrongCredentials(_) => {
-                error(StatusCode::UNAUTHORIZED, "wrong_credentials", "wrong user name or password")
+                reply::challenge(error(StatusCode::UNAUTHORIZED, "wrong_credentials", "wrong user name or password"))
             }
             Refusal::NotSignedIn(_) => reply::challenge(error(
                 StatusCode::UNAUTHORIZED,

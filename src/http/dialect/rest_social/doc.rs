@@ -40,7 +40,12 @@ const CHANGE_REFUSED: ResponseExample = (
     "The sign-in is more than 5 minutes old and the body has no current_password, current_password is wrong, the user is a superuser, whose account only operators change, or a page of an origin that is not allowed sent the request with the cookie and without a bearer token",
     r#"{"status": "this change needs your current password; send it as current_password, or sign in again and retry within 5 minutes"}"#,
 );
-const REFRESHED: &[ResponseExample] = &[
+const FOREIGN: ResponseExample = (
+    403,
+    "A page of an origin that is not allowed sent the request with the cookie and without a bearer token",
+    r#"{"status": "cookie not accepted from another origin; send the token in the Authorization header"}"#,
+);
+const REFRESHED: [ResponseExample; 4] = [
     (200, "The new access token of the provider is stored", r#"{"status": "refreshed"}"#),
     (400, "The provider returned no access token, or is unavailable", r#"{"status": "No access token provided"}"#),
     (401, "The caller is not signed in", r#"{"status": ""}"#),
@@ -50,8 +55,12 @@ const REFRESHED: &[ResponseExample] = &[
         r#"{"status": ""}"#,
     ),
 ];
-const SIGNED_OUT: &[ResponseExample] =
-    &[(302, "Redirect to social.logout_url, whether or not the caller was signed in; the cookie is cleared", "")];
+const REFRESHED_BY_POST: [ResponseExample; 5] = {
+    let [ok, not_done, not_signed_in, none] = REFRESHED;
+    [ok, not_done, not_signed_in, FOREIGN, none]
+};
+const SIGNED_OUT: ResponseExample =
+    (302, "Redirect to social.logout_url, whether or not the caller was signed in; the cookies are cleared", "");
 const CALLBACK_QUERY: &[Parameter] = &[
     Parameter {
         name: "code",
@@ -93,8 +102,12 @@ const fn callback(path: &'static str, summary: &'static str) -> Operation {
     Operation { path, summary, query: CALLBACK_QUERY, responses, ..ROUTE }
 }
 
-const fn refresh(method: &'static str, path: &'static str, summary: &'static str) -> Operation {
-    Operation { method, path, summary, access: Access::BearerOrCookie, responses: REFRESHED, ..ROUTE }
+const fn refresh(path: &'static str, summary: &'static str) -> Operation {
+    Operation { path, summary, access: Access::BearerOrCookie, responses: &REFRESHED, ..ROUTE }
+}
+
+const fn refresh_by_post(path: &'static str, summary: &'static str) -> Operation {
+    Operation { method: "post", responses: &REFRESHED_BY_POST, ..refresh(path, summary) }
 }
 
 const fn helper(path: &'static str, summary: &'static str, responses: &'static [ResponseExample]) -> Operation {
@@ -131,10 +144,10 @@ pub const ROUTE_GROUP: RouteGroup = RouteGroup {
             "/facebook/callback/",
             "Finish the sign-in or linking with Facebook, which redirects the browser to this route",
         ),
-        refresh("get", "/google_refresh/", "Refresh the access token issued by Google"),
-        refresh("post", "/google_refresh/", "Refresh the access token issued by Google"),
-        refresh("get", "/github_refresh/", "Refresh the access token issued by GitHub"),
-        refresh("post", "/github_refresh/", "Refresh the access token issued by GitHub"),
+        refresh("/google_refresh/", "Refresh the access token issued by Google"),
+        refresh_by_post("/google_refresh/", "Refresh the access token issued by Google"),
+        refresh("/github_refresh/", "Refresh the access token issued by GitHub"),
+        refresh_by_post("/github_refresh/", "Refresh the access token issued by GitHub"),
         helper(
             "/social/token/",
             "Return the provider's access token, for a session that was opened by a sign-in with a provider",
@@ -204,7 +217,7 @@ pub const ROUTE_GROUP: RouteGroup = RouteGroup {
             path: "/social_logout/",
             summary: "Sign out: end the session, and delete the provider's access token",
             access: Access::BearerOrCookie,
-            responses: SIGNED_OUT,
+            responses: &[SIGNED_OUT],
             ..ROUTE
         },
         Operation {
@@ -212,7 +225,7 @@ pub const ROUTE_GROUP: RouteGroup = RouteGroup {
             path: "/social_logout/",
             summary: "Sign out, as with GET",
             access: Access::BearerOrCookie,
-            responses: SIGNED_OUT,
+            responses: &[SIGNED_OUT, FOREIGN],
             ..ROUTE
         },
     ],
