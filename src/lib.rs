@@ -29,6 +29,7 @@
 //! | [`crypto`] | key pairs, the key ring, signing, verification, encryption, hashing; the only token parser |
 //! | [`clock`], [`random`] | time and randomness, passed in as values |
 //! | [`template`] | the templates of e-mails and pages: built in, or the operator's own |
+//! | [`private_files`] | modes and owners of private files and folders |
 //! | [`domain`] | rules without I/O: keys, sessions, users, passwords, profiles, settings, limits, secrets |
 //! | [`config`] | boot settings, read once at the start; all problems are reported at once |
 //!
@@ -37,7 +38,7 @@
 //! A module uses the modules to its right, never one to its left or in the same braces:
 //!
 //! ```text
-//! main → cli → app → { http, jobs } → { issuer, backup } → keys → { store, mail, social, throttle, telemetry } → fetch → crypto → { clock, random, template } → domain
+//! main → cli → app → { http, jobs } → { issuer, backup } → keys → { store, mail, social, throttle, telemetry } → fetch → crypto → { clock, random, template, private_files } → domain
 //!
 //! cli, app → config → domain        (all other modules receive settings as values)
 //! ```
@@ -62,6 +63,7 @@ pub mod issuer;
 pub mod jobs;
 pub mod keys;
 pub mod mail;
+pub mod private_files;
 pub mod random;
 pub mod social;
 pub mod store;

@@ -7,6 +7,7 @@ use anyhow::{Context as _, Result};
 
 use crate::backup::serving;
 use crate::config::Config;
+use crate::private_files::create_folder;
 use crate::store::sqlite::Database;
 use crate::store::{DatabaseFile, Store, StoreError};
 
@@ -34,16 +35,10 @@ pub(super) fn open_when_possible(config: &Config) -> Result<Store> {
 fn open_by(config: &Config, open: fn(&Path) -> Result<Database, StoreError>) -> Result<Store> {
     let path = config.database.sqlite_path();
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-        make_private_folder(folder)
-            .with_context(|| format!("creating the folder {} for the database", folder.display()))?;
+        create_folder(folder).with_context(|| format!("creating the folder {} for the database", folder.display()))?;
     }
     let database = open(path).with_context(|| format!("opening the database {}", path.display()))?;
     Ok(Store::Sqlite(database))
-}
-
-fn make_private_folder(path: &Path) -> std::io::Result<()> {
-    use std::os::unix::fs::DirBuilderExt as _;
-    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 
 /// Checks an existing database. Changes nothing.
@@ -68,7 +63,7 @@ pub fn mark_serving(config: &Config) -> Option<File> {
     let path = config.database.sqlite_path();
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         // If this fails, taking the lock fails too.
-        let _ = make_private_folder(folder);
+        let _ = create_folder(folder);
     }
     let lock = serving::lock_shared(path);
     lock.inspect_err(|error| tracing::warn!(%error, "database not marked as in use; restore and renew-secret cannot detect this server"))

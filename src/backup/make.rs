@@ -1,14 +1,14 @@
 //! Makes a backup while servers run.
 
-use std::fs::{self, DirBuilder};
+use std::fs;
 use std::io::ErrorKind;
-use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt};
 use std::path::Path;
 
 use super::error::{BackupError, io};
 use super::manifest::{BackupFile, DATABASE, KEYS, Manifest};
 use super::source::{BackupSource, examine};
 use crate::domain::time::Timestamp;
+use crate::private_files;
 
 impl BackupSource<'_> {
     /// Copies the database and the keys into `folder`, and verifies the copies. `folder` must be empty or must not
@@ -46,10 +46,9 @@ fn make_folder(folder: &Path) -> Result<(), BackupError> {
         Ok(entries) if entries > 0 => return Err(BackupError::NotEmpty(folder.to_owned())),
         Ok(_) => {}
         Err(error) if error.kind() == ErrorKind::NotFound => {
-            let created = DirBuilder::new().recursive(true).mode(0o700).create(folder);
-            created.map_err(io("create the folder", folder))?;
+            private_files::create_folder(folder).map_err(io("create the folder", folder))?;
         }
         Err(error) => return Err(io("read", folder)(error)),
     }
-    fs::set_permissions(folder, PermissionsExt::from_mode(0o700)).map_err(io("set the mode of", folder))
+    private_files::make_private(folder).map_err(io("set the mode of", folder))
 }

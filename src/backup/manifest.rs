@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::error::{BackupError, io};
 use crate::domain::time::Timestamp;
+use crate::private_files::give_to_owner_of;
 use crate::store::DatabaseContents;
 
 /// The file name of the copied database.
@@ -94,6 +95,7 @@ impl Manifest {
         let json = serde_json::to_vec_pretty(self).map_err(|error| io("write", &path)(error.into()))?;
         let opened = File::options().write(true).create_new(true).mode(0o600).open(&path);
         let mut file = opened.map_err(io("create", &path))?;
+        give_to_owner_of(folder, &file).map_err(io("change the owner of", &path))?;
         file.write_all(&json).and_then(|()| file.sync_all()).map_err(io("write", &path))?;
         File::open(folder).and_then(|folder| folder.sync_all()).map_err(io("write", folder))
     }

@@ -5,14 +5,15 @@
 //! database does not, no server opens or creates a database. Then the keys are written, and at the end the database is
 //! renamed. A server therefore never uses the result of an interrupted restore, and repeating the command completes it.
 
-use std::fs::{self, DirBuilder, File};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::fs::{self, File};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use super::error::{BackupError, io};
 use super::manifest::{BackupFile, DATABASE, KEYS, Manifest};
 use super::serving::{lock_exclusive, parent};
 use super::source::{BackupSource, examine};
+use crate::private_files::{create_folder, give_to_owner_of};
 
 impl BackupSource<'_> {
     /// Restores the database and the keys of the backup in `folder`.
@@ -20,7 +21,7 @@ impl BackupSource<'_> {
         let manifest = Manifest::check(folder)?;
         examine(folder, self.keys)?;
         let into = parent(self.database.path());
-        DirBuilder::new().recursive(true).mode(0o700).create(&into).map_err(io("create the folder", &into))?;
+        create_folder(&into).map_err(io("create the folder", &into))?;
         let Some(_exclusive) = lock_exclusive(self.database.path())? else {
             return Err(BackupError::Served(self.database.path().to_owned()));
         };
@@ -69,6 +70,7 @@ impl BackupSource<'_> {
         let mut source = File::open(&from).map_err(io("open", &from))?;
         let created = File::options().write(true).create(true).truncate(true).mode(0o600).open(&to);
         let mut copy = created.map_err(io("create", &to))?;
+        give_to_owner_of(&into, &copy).map_err(io("change the owner of", &to))?;
         let copied = std::io::copy(&mut source, &mut copy).and_then(|_| copy.sync_all());
         copied.map_err(io("write", &to))?;
         if !matches_manifest(&to, manifest)? {

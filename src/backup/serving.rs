@@ -8,6 +8,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use super::error::{BackupError, io};
+use crate::private_files::give_to_owner_of;
 
 const NAME: &str = ".countersign-serving";
 
@@ -32,7 +33,9 @@ pub fn lock_exclusive(database: &Path) -> Result<Option<File>, BackupError> {
 fn open(database: &Path) -> Result<File, BackupError> {
     let path = parent(database).join(NAME);
     let opened = File::options().read(true).write(true).create(true).truncate(false).mode(0o600).open(&path);
-    opened.map_err(io("open", &path))
+    let file = opened.map_err(io("open", &path))?;
+    give_to_owner_of(&parent(database), &file).map_err(io("change the owner of", &path))?;
+    Ok(file)
 }
 
 /// Returns the folder of a file.

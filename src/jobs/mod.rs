@@ -17,10 +17,12 @@ pub mod reopen_store;
 pub mod rotation;
 pub mod settings;
 
-use periodic::run_periodically;
+use periodic::{JobPeriods, run_periodically};
 
 /// How often the jobs check for changes by other processes. The README promises that a change is applied within 2 s.
 const RELOAD_PERIOD: Duration = Duration::from_millis(500);
+/// The keys job also logs a failure every minute, because a revoked key may still sign while the ring is unreadable.
+const KEYS_PERIODS: JobPeriods = JobPeriods { run: RELOAD_PERIOD, repeat_log: Duration::from_mins(1) };
 /// How often the server tries to open a database that could not be opened at the start.
 const REOPEN_PERIOD: Duration = Duration::from_secs(2);
 const OUTBOX_PERIOD: Duration = Duration::from_secs(1);
@@ -35,7 +37,7 @@ pub fn start(issuer: &Arc<Issuer>, stop: &watch::Receiver<bool>) -> JoinSet<()> 
     let mut jobs = JoinSet::new();
     let handles = || (Arc::clone(issuer), stop.clone());
     let (issuer, stop) = handles();
-    jobs.spawn(run_periodically("keys", RELOAD_PERIOD, stop, move || rotation::tick(Arc::clone(&issuer))));
+    jobs.spawn(run_periodically("keys", KEYS_PERIODS, stop, move || rotation::tick(Arc::clone(&issuer))));
     let (issuer, stop) = handles();
     jobs.spawn(run_periodically("reopen store", REOPEN_PERIOD, stop, move || reopen_store::tick(Arc::clone(&issuer))));
     let (issuer, stop) = handles();

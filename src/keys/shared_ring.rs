@@ -1,5 +1,6 @@
 //! The key ring that a running server uses.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::{ArcSwap, Guard};
@@ -13,12 +14,13 @@ pub struct SharedRing {
     /// Held while the ring is replaced. Without it, a slow reload could replace a newer ring with the ring that it read
     /// earlier, and a revoked key would be used again.
     replacing: Mutex<()>,
+    unreadable: AtomicBool,
 }
 
 impl SharedRing {
     /// Takes the ring of a start.
     pub fn new(ring: KeyRing) -> Self {
-        Self { ring: ArcSwap::from_pointee(ring), replacing: Mutex::default() }
+        Self { ring: ArcSwap::from_pointee(ring), replacing: Mutex::default(), unreadable: AtomicBool::new(false) }
     }
 
     /// Returns the ring, for a short time.
@@ -35,10 +37,17 @@ impl SharedRing {
     /// replaces it. Blocks the thread.
     pub fn replace<E>(&self, next: impl FnOnce(&KeyRing) -> Result<Option<KeyRing>, E>) -> Result<(), E> {
         let _replacing = self.replacing.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(ring) = next(&self.ring.load_full())? {
+        let next = next(&self.ring.load_full());
+        self.unreadable.store(next.is_err(), Ordering::Relaxed);
+        if let Some(ring) = next? {
             self.ring.store(Arc::new(ring));
         }
         Ok(())
+    }
+
+    /// Whether the last attempt to replace the ring has failed, so that changes of the stored ring are not in use.
+    pub fn is_unreadable(&self) -> bool {
+        self.unreadable.load(Ordering::Relaxed)
     }
 }
 

@@ -3,15 +3,16 @@
 //! A transport reports whether the mail server, the folder or the list accepted an e-mail. It does not retry: the
 //! outbox job does.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::error::SendError;
 use super::message::{OutgoingMail, RenderedMail};
 use super::smtp::Smtp;
+use crate::private_files::{create_folder, give_to_owner_of};
 
 /// How e-mails are delivered.
 #[derive(Debug)]
@@ -77,9 +78,10 @@ async fn write_file(folder: &Path, outgoing: &OutgoingMail<'_>) -> Result<(), Se
 }
 
 fn replace_file(folder: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
-    DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    create_folder(folder)?;
     let unfinished = folder.join(format!(".{name}.tmp"));
     let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&unfinished)?;
+    give_to_owner_of(folder, &file)?;
     file.write_all(bytes)?;
     file.sync_all()?;
     fs::rename(&unfinished, folder.join(name))?;

@@ -15,7 +15,7 @@ const LAYERS: &[&[&str]] = &[
     &["store", "mail", "social", "throttle", "telemetry"],
     &["fetch"],
     &["crypto"],
-    &["clock", "random", "template"],
+    &["clock", "random", "template", "private_files"],
     &["domain"],
     // tests/skip.rs, which tests of every module use.
     &["skip"],

@@ -110,6 +110,9 @@ fn durations(text: &mut Exposition, requests: &Requests) {
 }
 
 fn keys(text: &mut Exposition, issuer: &Issuer) {
+    let help = "1 if the stored key ring cannot be read, so that its changes are not in use, else 0.";
+    let unreadable = u8::from(issuer.ring.is_unreadable());
+    text.single("countersign_key_ring_unreadable", MetricKind::Gauge, help, unreadable);
     let ring = issuer.ring();
     let now = issuer.clock.now();
     let published: Vec<&Key> = ring.schedule().published(now, ring.default_algorithm());

@@ -7,6 +7,7 @@ use std::{fmt, io};
 use crate::crypto::ring_contents::RingProblem;
 use crate::crypto::secret_file::SecretFileError;
 use crate::keys::private_key::PrivateKeyProblem;
+use crate::private_files;
 
 /// Why the key folder could not be read or changed.
 #[derive(Debug, thiserror::Error)]
@@ -31,6 +32,16 @@ pub enum KeyFolderError {
         mode: u32,
         /// The widest permissions that are accepted.
         allowed: u32,
+    },
+    /// Another user owns the folder.
+    #[error("cannot change {0}, because user id {owner} owns it and this process runs as user id {user}; run the command as user id {owner} or as root", folder.display())]
+    NotOwner {
+        /// The folder.
+        folder: PathBuf,
+        /// The owner of the folder.
+        owner: u32,
+        /// The user of this process.
+        user: u32,
     },
     /// The folder has no ring yet.
     #[error("there are no keys in {} yet; `countersign serve` creates them at its first start", .0.display())]
@@ -128,8 +139,11 @@ impl fmt::Display for KeyFolderWarning {
     }
 }
 
-/// Adds the failed operation and the path to an [`io::Error`].
+/// Adds the failed operation and the path to an [`io::Error`], and the owner if permission is denied.
 pub(super) fn io(operation: &'static str, path: &Path) -> impl FnOnce(io::Error) -> KeyFolderError {
     let path = path.to_owned();
-    move |cause| KeyFolderError::Io { operation, path, cause }
+    move |cause| {
+        let cause = private_files::explain(&path, cause);
+        KeyFolderError::Io { operation, path, cause }
+    }
 }

@@ -1,8 +1,10 @@
 //! Files that only their owner can read and that are replaced atomically, and the lock for changes.
+//!
+//! Only the owner of the folder and root change it. What root creates belongs to the owner of the folder.
 
-use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{ErrorKind, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 use std::thread;
 use std::time::Duration;
@@ -11,10 +13,7 @@ use super::error::{KeyFolderError, io};
 use crate::crypto::key_ring::RingVersion;
 use crate::domain::key::Kid;
 use crate::domain::secret::SecretBytes;
-
-/// The maximum permissions of files and of the folder.
-const FILE_MODE: u32 = 0o600;
-const FOLDER_MODE: u32 = 0o700;
+use crate::private_files::{self, FILE_MODE, FOLDER_MODE};
 
 /// The prefix of a file's name while it is written. No other program uses the prefix, so such a file may be removed.
 const UNFINISHED_PREFIX: &str = ".countersign-unfinished-";
@@ -24,10 +23,11 @@ const UNFINISHED_PREFIX: &str = ".countersign-unfinished-";
 const LOCK_ATTEMPTS: u32 = 200;
 const LOCK_PAUSE: Duration = Duration::from_millis(50);
 
-/// Identifies the version of a file by its metadata, without reading its content.
+/// Identifies the version of a file by its metadata, without reading its content. The time of the last change of the
+/// metadata (ctime) also changes with the owner and the mode, which may make the file unreadable.
 pub(super) fn ring_version(path: &Path) -> Result<RingVersion, KeyFolderError> {
     let entry = fs::metadata(path).map_err(io("read the metadata of", path))?;
-    let facts = [entry.ino(), entry.size(), entry.mtime().cast_unsigned(), entry.mtime_nsec().cast_unsigned()];
+    let facts = [entry.ino(), entry.size(), entry.ctime().cast_unsigned(), entry.ctime_nsec().cast_unsigned()];
     let mut version = [0; RingVersion::LENGTH];
     for (bytes, fact) in version.chunks_exact_mut(8).zip(facts) {
         bytes.copy_from_slice(&fact.to_be_bytes());
@@ -68,12 +68,22 @@ fn check_mode(path: &Path, mode: u32, allowed: u32) -> Result<(), KeyFolderError
 
 /// Creates the folder if it does not exist.
 pub(super) fn make_folder(path: &Path) -> Result<(), KeyFolderError> {
-    DirBuilder::new().recursive(true).mode(FOLDER_MODE).create(path).map_err(io("create the folder", path))
+    private_files::create_folder(path).map_err(io("create the folder", path))
 }
 
 /// Sets the mode of a folder so that only its owner can access it.
 pub(super) fn make_private(path: &Path) -> Result<(), KeyFolderError> {
-    fs::set_permissions(path, PermissionsExt::from_mode(FOLDER_MODE)).map_err(io("set the mode of", path))
+    private_files::make_private(path).map_err(io("set the mode of", path))
+}
+
+/// Rejects a process that may not change the folder. A server would not be able to read files of another user.
+pub(super) fn check_owner(folder: &Path) -> Result<(), KeyFolderError> {
+    let entry = fs::metadata(folder).map_err(io("read the metadata of", folder))?;
+    if private_files::is_ours(&entry) {
+        return Ok(());
+    }
+    let user = private_files::effective_user();
+    Err(KeyFolderError::NotOwner { folder: folder.to_owned(), owner: entry.uid(), user })
 }
 
 /// Writes a file and atomically replaces the file of the same name: at every moment the complete old file or the
@@ -84,7 +94,9 @@ pub(super) fn replace(folder: &Path, name: &str, bytes: &[u8]) -> Result<(), Key
     let mut file =
         options.write(true).create_new(true).mode(FILE_MODE).open(&unfinished).map_err(io("create", &unfinished))?;
     let path = folder.join(name);
-    let written = file.write_all(bytes).and_then(|()| file.sync_all()).map_err(io("write", &unfinished));
+    let given = private_files::give_to_owner_of(folder, &file).map_err(io("change the owner of", &unfinished));
+    let written =
+        given.and_then(|()| file.write_all(bytes).and_then(|()| file.sync_all()).map_err(io("write", &unfinished)));
     let replaced = written.and_then(|()| fs::rename(&unfinished, &path).map_err(io("replace", &path)));
     if replaced.is_err() {
         // On a full disk, other files need the space. If the removal fails, the next writer tries it again.
@@ -139,6 +151,9 @@ pub(super) enum LockMode {
 /// A writer removes unfinished files, because their writer was interrupted. A read-only file system has no writer and
 /// needs no lock; a reader gets `None` there.
 pub(super) fn lock(folder: &Path, mode: LockMode) -> Result<Option<File>, KeyFolderError> {
+    if mode == LockMode::Write {
+        check_owner(folder)?;
+    }
     let path = folder.join(".lock");
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false).mode(FILE_MODE);
@@ -146,6 +161,7 @@ pub(super) fn lock(folder: &Path, mode: LockMode) -> Result<Option<File>, KeyFol
         Err(error) if mode == LockMode::Read && error.kind() == ErrorKind::ReadOnlyFilesystem => return Ok(None),
         opened => opened.map_err(io("open", &path))?,
     };
+    private_files::give_to_owner_of(folder, &file).map_err(io("change the owner of", &path))?;
     for attempt in 1.. {
         let outcome = match mode {
             LockMode::Read => file.try_lock_shared(),

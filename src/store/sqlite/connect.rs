@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
+use crate::private_files::give_to_owner_of;
 use crate::store::error::StoreError;
 
 /// The suffix of a database's name while it is being restored.
@@ -69,8 +70,9 @@ pub(super) fn create(path: &Path) -> Result<(), StoreError> {
             restoring.display()
         )));
     }
-    match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
-        Ok(_) => Ok(()),
+    let created = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+    match created.and_then(|file| give_to_owner_of(&folder(path), &file)) {
+        Ok(()) => Ok(()),
         Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
         Err(error) => Err(StoreError::Unavailable(format!(
             "cannot create {}: {error}; make its folder writable for this user, or change data_dir or database.url",

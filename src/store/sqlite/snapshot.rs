@@ -7,6 +7,8 @@ use std::path::Path;
 
 use rusqlite::Connection;
 
+use super::connect::folder;
+use crate::private_files::give_to_owner_of;
 use crate::store::error::StoreError;
 
 /// Writes the database as this connection sees it into a new file with mode 0600, and syncs the file to disk. An
@@ -18,11 +20,12 @@ pub(super) fn write(connection: &Connection, to: &Path) -> Result<(), Box<dyn st
 }
 
 /// Creates an empty file with mode 0600 and removes an existing one first. SQLite writes into such a file and keeps its
-/// mode.
+/// mode and its owner.
 fn make_private(file: &Path) -> io::Result<()> {
     match fs::remove_file(file) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
     }
-    OpenOptions::new().write(true).create_new(true).mode(0o600).open(file).map(drop)
+    let created = OpenOptions::new().write(true).create_new(true).mode(0o600).open(file)?;
+    give_to_owner_of(&folder(file), &created)
 }

@@ -6,6 +6,7 @@ mod configuration;
 mod import;
 mod key_folder;
 mod keys;
+mod owners;
 mod passphrase;
 mod renew_secret;
 mod tokens;

@@ -1,8 +1,10 @@
 //! Runs the binary as an operator does: in its own folder, with an empty environment, as a process that can be killed.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
-use std::os::unix::process::ExitStatusExt as _;
+use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
@@ -101,6 +103,37 @@ impl TestFolder {
         finish(self.command(arguments), stdin)
     }
 
+    /// A command to run in this folder as another user. Only root can run it.
+    pub fn command_as(&self, user: u32, arguments: &[&str]) -> Command {
+        let mut command = self.command(arguments);
+        command.uid(user).gid(user);
+        command
+    }
+
+    /// Gives the folder and everything in it to another user. Only root can do so.
+    pub fn give_to(&self, user: u32) {
+        let status = Command::new("chown").args(["-R", &format!("{user}:{user}")]).arg(self.folder.path()).status();
+        assert!(status.unwrap().success());
+    }
+
+    /// The owner of every file and folder in this folder.
+    pub fn owners(&self) -> BTreeMap<String, u32> {
+        fn add(path: &Path, owners: &mut BTreeMap<String, u32>) {
+            owners.insert(path.display().to_string(), fs::symlink_metadata(path).unwrap().uid());
+            for entry in fs::read_dir(path).into_iter().flatten() {
+                add(&entry.unwrap().path(), owners);
+            }
+        }
+        let mut owners = BTreeMap::new();
+        add(self.folder.path(), &mut owners);
+        owners
+    }
+
+    /// Starts a server in this folder as another user, and waits until it is ready.
+    pub async fn serve_as(&self, user: u32) -> Binary {
+        Binary::start(self.command_as(user, &["serve", "--listen", "127.0.0.1:0"])).await.ready().await
+    }
+
     /// Creates a user with [`PASSWORD`] and the address `<name>@example.com`.
     pub fn create(&self, name: &str) {
         let email = format!("{name}@example.com");
@@ -169,6 +202,15 @@ pub fn openssl(folder: &Path, arguments: &[&str]) -> Option<CommandOutput> {
     Some(finish(command, ""))
 }
 
+/// Whether this test runs as root. Otherwise reports it as skipped.
+pub fn is_root() -> bool {
+    let is_root = fs::metadata("/proc/self").is_ok_and(|process| process.uid() == 0);
+    if !is_root {
+        skip("only root can run commands as another user");
+    }
+    is_root
+}
+
 /// A server in its own process. Dropping the value kills the process.
 pub struct Binary {
     child: Child,
@@ -180,7 +222,8 @@ pub struct Binary {
 }
 
 impl Binary {
-    async fn start(mut command: Command) -> Self {
+    /// Starts a server with this command, and waits until its log has its address.
+    pub async fn start(mut command: Command) -> Self {
         let mut child = command.stdout(Stdio::null()).spawn().unwrap();
         let log = Arc::new(Mutex::new(String::new()));
         let stderr = child.stderr.take().unwrap();
@@ -202,7 +245,8 @@ impl Binary {
         binary
     }
 
-    async fn ready(self) -> Self {
+    /// Waits until the server is ready.
+    pub async fn ready(self) -> Self {
         wait_until("the server is ready", async || {
             self.client.get(format!("{}/ready", self.url)).send().await.is_ok_and(|response| response.status() == 200)
         })
