@@ -15,6 +15,7 @@ use crate::crypto::aead::Aead;
 use crate::crypto::browser::BrowserKeys;
 use crate::crypto::certificate;
 use crate::crypto::derive::{DerivedKeys, Use};
+use crate::crypto::key_ring::KeyRing;
 use crate::crypto::name_hash::NameHasher;
 use crate::crypto::password_hash::{HashCost, Hasher};
 use crate::crypto::refresh_token::RefreshTokens;
@@ -43,15 +44,18 @@ use crate::keys::signer::SigningQueue;
 use crate::keys::{KeySource, LoadedRing};
 use crate::mail::{Mailer, MailerOptions, Smtp, SmtpAccount, SmtpOptions, Transport, TransportSecurity};
 use crate::random::Random;
+use crate::store::Store;
 use crate::telemetry::counters::Counters;
 use crate::telemetry::jwks_clients::JwksClients;
 use crate::throttle::Throttle;
 
+mod command;
 mod database;
 mod keep_alive;
 mod metrics;
 mod social;
 
+pub use self::command::{build_for_users, build_verifier};
 pub use self::database::{database_file, exclude_servers, mark_serving, open_existing_store, open_store};
 
 /// The maximum duration of a shutdown after the stop signal, including requests in flight. The documented maximum is
@@ -65,9 +69,34 @@ const JOBS_GRACE: Duration = Duration::from_secs(1);
 const START_RECORD_TIMEOUT: Duration = Duration::from_secs(1);
 const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// The keys of an issuer.
+struct IssuerKeys {
+    source: KeySource,
+    ring: KeyRing,
+    /// `None` in a command that cannot open the secret.
+    derived: Option<DerivedKeys>,
+}
+
 /// Builds the issuer from the configuration. Opens the database and the keys, and creates them at the first start.
 pub async fn build(config: &Config, clock: Clock, random: Random) -> Result<Arc<Issuer>> {
     let store = database::open_when_possible(config)?;
+    let key_source = KeySource::Folder(key_folder(config, clock.clone(), random.clone()));
+    // This blocks the thread. That is acceptable, because nothing else can run until the keys are open.
+    key_source.create()?;
+    let LoadedRing { ring, derived_keys } = key_source.load()?;
+    for warning in ring.warnings() {
+        tracing::warn!(%warning, "key ring warning");
+    }
+    assemble(config, store, IssuerKeys { source: key_source, ring, derived: Some(derived_keys) }, clock, random).await
+}
+
+async fn assemble(
+    config: &Config,
+    store: Store,
+    keys: IssuerKeys,
+    clock: Clock,
+    random: Random,
+) -> Result<Arc<Issuer>> {
     let (settings, revision) = if store.is_open() {
         settings::load(&store).await.context("reading the runtime settings")?
     } else {
@@ -76,13 +105,13 @@ pub async fn build(config: &Config, clock: Clock, random: Random) -> Result<Arc<
         );
         (Settings::default(), 0)
     };
-    let key_source = KeySource::Folder(key_folder(config, clock.clone(), random.clone()));
-    // This blocks the thread. That is acceptable, because nothing else can run until the keys are open.
-    key_source.create()?;
-    let LoadedRing { ring, derived_keys } = key_source.load()?;
-    for warning in ring.warnings() {
-        tracing::warn!(%warning, "key ring warning");
-    }
+    let mailer = mailer(config, keys.derived.as_ref())?;
+    // A command that cannot open the secret uses nothing that is made with it, except the mailer.
+    let derived_keys = keys.derived.unwrap_or_else(|| {
+        let mut secret = [0; DerivedKeys::SECRET_LENGTH];
+        random.fill(&mut secret);
+        DerivedKeys::new(&secret)
+    });
     let cost = HashCost {
         memory_kib: config.passwords.memory_kib,
         iterations: config.passwords.iterations,
@@ -93,13 +122,13 @@ pub async fn build(config: &Config, clock: Clock, random: Random) -> Result<Arc<
     let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     Ok(Arc::new(Issuer {
         store,
-        key_source: Arc::new(key_source),
+        key_source: Arc::new(keys.source),
         counters: Counters::default(),
         jwks_clients: JwksClients::default(),
         throttle: Throttle::new(config.throttle.enabled, config.throttle.rates, clock.clone()),
         hasher: Hasher::new(cost, threads, &random, &clock)?,
         signing_queue: SigningQueue::new(threads),
-        mailer: mailer(config, &derived_keys)?,
+        mailer,
         refresh_tokens: Arc::new(RefreshTokens::new(&derived_keys)),
         reset_hasher: ResetHasher::new(&derived_keys),
         name_hasher: NameHasher::new(&derived_keys),
@@ -112,7 +141,7 @@ pub async fn build(config: &Config, clock: Clock, random: Random) -> Result<Arc<
         clock,
         random,
         policy,
-        ring: SharedRing::new(ring),
+        ring: SharedRing::new(keys.ring),
         current_settings: ArcSwap::from_pointee(current_settings),
         settings_reload: Mutex::default(),
     }))
@@ -204,7 +233,7 @@ fn policy(config: &Config) -> IssuerPolicy {
     }
 }
 
-fn mailer(config: &Config, keys: &DerivedKeys) -> Result<Mailer> {
+fn mailer(config: &Config, keys: Option<&DerivedKeys>) -> Result<Mailer> {
     let transport = if let Some(smtp) = &config.email.smtp {
         Transport::Smtp(Smtp::new(smtp_options(smtp)).context("setting up [email]")?)
     } else {
@@ -223,7 +252,7 @@ fn mailer(config: &Config, keys: &DerivedKeys) -> Result<Mailer> {
 
 /// Sends a test e-mail to the address now, not through the outbox. Opens neither the database nor the keys.
 pub async fn send_test_mail(config: &Config, to: &Email) -> Result<()> {
-    let mailer = mailer(config, &DerivedKeys::new(&[0; 32]))?;
+    let mailer = mailer(config, None)?;
     Ok(mailer.send_test(to, Clock::system().now(), &Random::System).await?)
 }
 
@@ -249,8 +278,7 @@ fn smtp_options(smtp: &SmtpConfig) -> SmtpOptions {
 /// Checks what the server reads at startup in addition to the configuration and the keys: templates, provider settings,
 /// certificates, the database. Writes nothing.
 pub fn check(config: &Config) -> Result<()> {
-    let keys = DerivedKeys::new(&[0; 32]);
-    mailer(config, &keys)?;
+    mailer(config, None)?;
     pages(config)?;
     social::providers(config, &Clock::system())?;
     tls(config)?;

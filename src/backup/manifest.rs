@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::error::{BackupError, io};
 use crate::domain::time::Timestamp;
+use crate::keys::folder::ExaminedKeys;
 use crate::private_files::give_to_owner_of;
 use crate::store::DatabaseContents;
 
@@ -40,8 +41,16 @@ pub struct Manifest {
     pub sessions: u64,
     /// The number of keys, including retired ones.
     pub keys: usize,
+    /// Whether every private key was opened and tested. Without the passphrase they were only copied.
+    #[serde(default = "tested")]
+    pub keys_tested: bool,
     /// Every file of the backup except the manifest.
     pub files: Vec<BackupFile>,
+}
+
+/// The value of `keys_tested` in manifests of versions that made no backup without the passphrase.
+fn tested() -> bool {
+    true
 }
 
 /// A file of a backup.
@@ -83,10 +92,16 @@ impl BackupFile {
 }
 
 impl Manifest {
-    pub(super) fn new(made_at: Timestamp, contents: DatabaseContents, keys: usize, files: Vec<BackupFile>) -> Self {
+    pub(super) fn new(
+        made_at: Timestamp,
+        contents: DatabaseContents,
+        keys: ExaminedKeys,
+        files: Vec<BackupFile>,
+    ) -> Self {
         let made_by = env!("CARGO_PKG_VERSION").to_owned();
         let DatabaseContents { schema, users, sessions } = contents;
-        Self { version: VERSION, made_at, made_by, schema, users, sessions, keys, files }
+        let ExaminedKeys { keys, tested: keys_tested } = keys;
+        Self { version: VERSION, made_at, made_by, schema, users, sessions, keys, keys_tested, files }
     }
 
     /// Writes the manifest and syncs it to disk.

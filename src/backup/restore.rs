@@ -13,11 +13,12 @@ use super::error::{BackupError, io};
 use super::manifest::{BackupFile, DATABASE, KEYS, Manifest};
 use super::serving::{lock_exclusive, parent};
 use super::source::{BackupSource, examine};
+use crate::keys::folder::ExaminedKeys;
 use crate::private_files::{create_folder, give_to_owner_of};
 
 impl BackupSource<'_> {
-    /// Restores the database and the keys of the backup in `folder`.
-    pub fn restore(&self, folder: &Path) -> Result<Manifest, BackupError> {
+    /// Restores the database and the keys of the backup in `folder`. Also returns whether the keys were tested.
+    pub fn restore(&self, folder: &Path) -> Result<(Manifest, ExaminedKeys), BackupError> {
         let manifest = Manifest::check(folder)?;
         examine(folder, self.keys)?;
         let into = parent(self.database.path());
@@ -32,14 +33,14 @@ impl BackupSource<'_> {
             self.copy_database(folder, &manifest)?;
         }
         self.keys.restore(&from)?;
-        self.keys.load()?;
+        let keys = self.keys.examine()?;
         if !is_restored {
             let unfinished = self.database.restoring_path();
             let into = parent(self.database.path());
             fs::rename(&unfinished, self.database.path()).map_err(io("rename the copy to", self.database.path()))?;
             File::open(&into).and_then(|folder| folder.sync_all()).map_err(io("write", &into))?;
         }
-        Ok(manifest)
+        Ok((manifest, keys))
     }
 
     /// Whether an earlier restore of this backup has already placed the database. Returns an error if another database

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::error::BackupError;
 use super::manifest::{DATABASE, KEYS};
-use crate::keys::folder::KeyFolder;
+use crate::keys::folder::{ExaminedKeys, KeyFolder};
 use crate::store::{DatabaseContents, DatabaseFile};
 
 /// An issuer's database and keys.
@@ -17,11 +17,8 @@ pub struct BackupSource<'a> {
 }
 
 /// Verifies the database and the keys of a backup. SQLite checks the database; every key that is still needed is opened
-/// and tested by signing and verifying once.
-///
-/// Returns the contents of the database and the number of keys.
-pub(super) fn examine(folder: &Path, keys: &KeyFolder) -> Result<(DatabaseContents, usize), BackupError> {
+/// and tested by signing and verifying once, unless it is encrypted and no passphrase is configured.
+pub(super) fn examine(folder: &Path, keys: &KeyFolder) -> Result<(DatabaseContents, ExaminedKeys), BackupError> {
     let contents = DatabaseFile::new(&folder.join(DATABASE)).examine()?;
-    let ring = keys.with_path(folder.join(KEYS)).load()?.ring;
-    Ok((contents, ring.schedule().keys().len()))
+    Ok((contents, keys.with_path(folder.join(KEYS)).examine()?))
 }

@@ -47,7 +47,9 @@ impl BackupArgs {
             manifest.keys,
             self.dir.display()
         ));
-        if config.keys.passphrase.is_none() {
+        if !manifest.keys_tested {
+            warn_untested();
+        } else if config.keys.passphrase.is_none() {
             print::hint("anyone who can read this backup can sign tokens as your issuer; protect it like keys/");
         }
         Ok(ExitCode::SUCCESS)
@@ -59,16 +61,26 @@ impl RestoreArgs {
         let (_, keys) = keys(config);
         let database = app::database_file(config);
         let restored = BackupSource { database: &database, keys: &keys }.restore(&self.dir);
-        let restored = restored.with_context(|| format!("cannot restore from {}", self.dir.display()))?;
+        let restored = restored.with_context(|| format!("cannot restore from {}", self.dir.display()));
+        let (restored, keys_restored) = restored?;
         print::message(format!(
             "Restored {} and {} from the backup of {}.",
             database.path().display(),
             keys.path().display(),
             restored.made_at
         ));
+        if !keys_restored.tested {
+            warn_untested();
+        }
         print::hint("sessions that ended after this backup are active again; see docs/backup.md");
         Ok(ExitCode::SUCCESS)
     }
+}
+
+fn warn_untested() {
+    print::warn(
+        "the private keys were copied but not tested, because they are encrypted and keys.passphrase is not set",
+    );
 }
 
 fn keys(config: &Config) -> (Clock, KeyFolder) {

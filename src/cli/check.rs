@@ -11,8 +11,7 @@ use crate::app;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::config::deploy::unsafe_for_production;
-use crate::issuer::keys::List;
-use crate::keys::KeySource;
+use crate::keys::{KeySource, LoadedRing};
 use crate::random::Random;
 
 #[derive(Debug, Args)]
@@ -26,8 +25,8 @@ impl CheckArgs {
     pub fn run(self, config: &Config) -> Result<ExitCode> {
         print::data(&config.in_force())?;
         app::check(config)?;
-        match List.run(&KeySource::Folder(app::key_folder(config, Clock::system(), Random::System))) {
-            Ok(ring) => {
+        match KeySource::Folder(app::key_folder(config, Clock::system(), Random::System)).load() {
+            Ok(LoadedRing { ring, .. }) => {
                 for warning in ring.warnings() {
                     print::warn(warning);
                 }

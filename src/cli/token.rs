@@ -112,7 +112,7 @@ fn inspect(token: &str) -> Result<()> {
 
 fn verify(config: &Config, token: &str) -> Result<()> {
     block_on(async {
-        let issuer = app::build(config, Clock::system(), Random::System).await?;
+        let issuer = app::build_verifier(config, Clock::system(), Random::System).await?;
         let verified = issuer.verify(token, TokenKind::Access).map_err(|fault| match fault {
             TokenFault::Issuer => anyhow!(
                 "invalid token: {fault}; with the settings of this command the issuer is {}, and a server started with \

@@ -49,6 +49,21 @@ impl KeySource {
         }
     }
 
+    /// Loads the dates and the public halves. Opens neither a private half nor the secret.
+    pub fn load_public(&self) -> Result<KeyRing, KeySourceError> {
+        match self {
+            Self::Folder(folder) => Ok(folder.load_public()?),
+        }
+    }
+
+    /// The keys that are derived from the secret, for a command that can do without them: `None` if there is no secret
+    /// yet, or if it cannot be opened, for example without the passphrase. Opens no private half.
+    pub fn derived_keys(&self) -> Result<Option<DerivedKeys>, KeySourceError> {
+        match self {
+            Self::Folder(folder) => Ok(folder.derived_keys()?),
+        }
+    }
+
     /// Loads the ring again after a change. Private halves that `previous` has loaded are not opened again. A new
     /// private half that cannot be opened causes a warning only, so that its public half is published.
     pub fn reload(&self, previous: &KeyRing) -> Result<KeyRing, KeySourceError> {

@@ -27,6 +27,17 @@ pub enum MailSetupError {
     Template(#[from] TemplateError),
 }
 
+/// Why an e-mail could not be prepared for the outbox.
+#[derive(Debug, thiserror::Error)]
+pub enum PrepareError {
+    /// The template failed.
+    #[error(transparent)]
+    Template(#[from] TemplateError),
+    /// This command opened no secret with which the e-mail could be sealed.
+    #[error("cannot seal the e-mail without keys/secret; set `keys.passphrase`")]
+    NoSecret,
+}
+
 /// Why an e-mail was not sent. The text is shown in the log and in the admin zone, and contains no secret.
 #[derive(Debug, thiserror::Error)]
 #[error("{text}")]

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use lettre::Address;
 use lettre::message::Mailbox;
 
-use super::error::{MailSetupError, SendError};
+use super::error::{MailSetupError, PrepareError, SendError};
 use super::message::{OutgoingMail, mask_address, open_mail, seal_mail};
 use super::site::Site;
 use super::template::{Mail, TemplatePreview, Templates};
@@ -42,22 +42,23 @@ pub struct Mailer(Arc<MailerParts>);
 struct MailerParts {
     templates: Templates,
     transport: Transport,
-    seal: Aead,
+    /// `None` in a command that cannot open the secret.
+    seal: Option<Aead>,
     from: Mailbox,
     site: Site,
 }
 
 impl Mailer {
     /// Creates a mailer. Reads the templates and renders each with samples, so that a broken template is found at the
-    /// start.
-    pub fn new(options: MailerOptions, keys: &DerivedKeys) -> Result<Self, MailSetupError> {
+    /// start. Without keys, it cannot prepare an e-mail.
+    pub fn new<'a>(options: MailerOptions, keys: impl Into<Option<&'a DerivedKeys>>) -> Result<Self, MailSetupError> {
         let site = Site::new(&options.public_url);
         let from = options.from.unwrap_or_else(|| site.default_sender());
         let from = sender(&from).ok_or(MailSetupError::From(from))?;
         Ok(Self(Arc::new(MailerParts {
             templates: Templates::load(options.templates_dir.as_deref(), &site)?,
             transport: options.transport,
-            seal: Aead::new(keys, Use::MailEncryption),
+            seal: keys.into().map(|keys| Aead::new(keys, Use::MailEncryption)),
             from,
             site,
         })))
@@ -65,16 +66,17 @@ impl Mailer {
 
     /// Renders and encrypts an e-mail for the outbox. Call this before you begin the transaction that queues the
     /// e-mail.
-    pub fn prepare(&self, mail: &Mail, to: &Email, now: Timestamp, random: &Random) -> Result<NewMail, TemplateError> {
+    pub fn prepare(&self, mail: &Mail, to: &Email, now: Timestamp, random: &Random) -> Result<NewMail, PrepareError> {
+        let seal = self.0.seal.as_ref().ok_or(PrepareError::NoSecret)?;
         let rendered = self.0.templates.render(mail, to)?;
-        let sealed = seal_mail(&rendered, &self.0.seal, random);
+        let sealed = seal_mail(&rendered, seal, random);
         let expires_at = mail.valid_for().map(|valid_for| now + valid_for);
         Ok(NewMail { template: mail.template(), sealed, created_at: now, expires_at })
     }
 
     /// The masked recipient of an e-mail in the outbox, or `None` if the e-mail cannot be decrypted.
     pub fn recipient(&self, mail: &SealedMail) -> Option<String> {
-        open_mail(mail, &self.0.seal).ok().map(|rendered| mask_address(&rendered.to))
+        open_mail(mail, self.0.seal.as_ref()?).ok().map(|rendered| mask_address(&rendered.to))
     }
 
     /// Renders each template with sample data, as it would be sent.
@@ -87,7 +89,8 @@ impl Mailer {
     /// the same in every attempt, so that a receiver can detect a duplicate.
     pub async fn deliver(&self, item: &MailItem, now: Timestamp) -> Result<(), SendError> {
         let inner = &*self.0;
-        let rendered = open_mail(&item.sealed, &inner.seal)?;
+        let seal = inner.seal.as_ref().ok_or_else(|| SendError::transient(PrepareError::NoSecret.to_string()))?;
+        let rendered = open_mail(&item.sealed, seal)?;
         let outgoing = OutgoingMail::new(item, &rendered, &inner.from, &inner.site, now)?;
         inner.transport.send(&outgoing).await?;
         let mail = item.id.0;

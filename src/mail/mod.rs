@@ -11,7 +11,7 @@ mod smtp;
 mod template;
 mod transport;
 
-pub use error::{MailSetupError, SendError};
+pub use error::{MailSetupError, PrepareError, SendError};
 pub use mailer::{Mailer, MailerOptions};
 pub use message::{RenderedMail, UnopenableMail, mask_address, open_mail, reseal_mail, seal_mail};
 pub use smtp::{Smtp, SmtpAccount, SmtpOptions, TransportSecurity};

@@ -211,19 +211,21 @@ fn an_interrupted_restore_does_not_start_and_can_be_resumed() {
 }
 
 #[test]
-fn a_backup_of_encrypted_keys_needs_their_passphrase() {
+fn a_backup_of_encrypted_keys_is_restored_with_their_passphrase() {
     let folder = folder();
     folder.create("anna");
     folder.write("phrase", "a long enough phrase");
     folder.run(&["keys", "passphrase", "--new-file", "phrase"]).is(0);
-    folder.run(&["backup", "copy"]).fails(1, &["passphrase"]);
+    let wrong = "keys.passphrase=another long enough phrase";
+    folder.run(&["--set", wrong, "backup", "copy"]).fails(1, &["passphrase"]);
     let setting = "keys = { passphrase = 'a long enough phrase' }";
     folder.configure(setting);
     folder.run(&["backup", "copy"]).is(0);
     let other = empty();
-    restore(&other, &folder.path("copy")).fails(1, &["passphrase"]);
+    let copy = folder.path("copy");
+    other.run(&["--set", wrong, "restore", copy.to_str().unwrap()]).fails(1, &["passphrase"]);
     assert_eq!(files(&other.path("")), ["countersign.toml"]);
     other.configure(setting);
-    restore(&other, &folder.path("copy")).is(0);
+    restore(&other, &copy).is(0);
     assert_eq!(other.keys(), folder.keys());
 }

@@ -52,7 +52,7 @@ impl UserImportArgs {
         let mut report = ImportReport::new(&source, self.report)?;
         block_on(async {
             let clock = Clock::system();
-            let issuer = app::build(config, clock.clone(), Random::System).await?;
+            let issuer = app::build_for_users(config, clock.clone(), Random::System).await?;
             let started = clock.monotonic();
             let mut total = Imported::default();
             for batch in source.read()? {

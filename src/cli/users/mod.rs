@@ -143,7 +143,7 @@ impl UserCreateArgs {
         let password = secret_input::new_password(self.password_stdin)?;
         let register = Register { username, password, email: Some(email), from: None, is_superuser: self.superuser };
         block_on(async {
-            let issuer = app::build(config, Clock::system(), Random::System).await?;
+            let issuer = app::build_for_users(config, Clock::system(), Random::System).await?;
             let user =
                 register.run(&issuer).await.map_err(refusal::error_from_refusal).context("cannot create the user")?;
             print::data(&user.id.to_string())?;
@@ -162,7 +162,7 @@ async fn find(issuer: &Issuer, name: &str) -> Result<User> {
 /// Changes a user and prints the message that `done` returns for the user name.
 fn change(config: &Config, name: &str, change: UserChange, done: impl Fn(&Username) -> String) -> Result<()> {
     block_on(async {
-        let issuer = app::build(config, Clock::system(), Random::System).await?;
+        let issuer = app::build_for_users(config, Clock::system(), Random::System).await?;
         let user = find(&issuer, name).await?;
         change
             .run(&user, &issuer)
@@ -210,7 +210,7 @@ fn flags(user: &User) -> String {
 
 fn show(config: &Config, name: &str, json: bool) -> Result<()> {
     let user_and_sessions = block_on(async {
-        let issuer = app::build(config, Clock::system(), Random::System).await?;
+        let issuer = app::build_for_users(config, Clock::system(), Random::System).await?;
         let user = find(&issuer, name).await?;
         let id = user.id;
         let now = issuer.clock.now();

@@ -10,8 +10,8 @@ use crate::keys::error::KeySourceError;
 pub struct List;
 
 impl List {
-    /// Loads the ring as a start does: every private half that is still needed is opened and tested. Blocks the thread.
+    /// Loads the ring without opening a private half, so that it needs no passphrase. Blocks the thread.
     pub fn run(self, source: &KeySource) -> Result<KeyRing, KeySourceError> {
-        Ok(source.load()?.ring)
+        source.load_public()
     }
 }

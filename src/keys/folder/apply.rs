@@ -102,7 +102,11 @@ impl KeyFolder {
                 Err(error) => return Err(error),
             }
         }
-        if is_wrong { Err(KeyFolderError::OtherPassphrase(self.path().to_owned())) } else { Ok(()) }
+        match (is_wrong, &self.options.passphrase) {
+            (false, _) => Ok(()),
+            (true, Some(_)) => Err(KeyFolderError::OtherPassphrase(self.path().to_owned())),
+            (true, None) => Err(KeyFolderError::NoPassphrase(self.path().to_owned())),
+        }
     }
 }
 

@@ -9,6 +9,15 @@ use super::key_folder::{IGNORED_NAMES, KeyFolder, SECRET};
 use super::ring_file;
 use crate::domain::secret::SecretBytes;
 
+/// The result of [`KeyFolder::examine`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ExaminedKeys {
+    /// The number of keys, including retired ones.
+    pub keys: usize,
+    /// Whether every private half that is still needed was opened, and has signed once.
+    pub tested: bool,
+}
+
 impl KeyFolder {
     /// A key folder with the same options at another path.
     #[must_use]
@@ -49,6 +58,26 @@ impl KeyFolder {
         Ok(())
     }
 
+    /// Opens and tests every key as [`KeyFolder::load`] does. If the files are encrypted and no passphrase is configured,
+    /// checks only that they exist and are encrypted.
+    pub fn examine(&self) -> Result<ExaminedKeys, KeyFolderError> {
+        match self.load() {
+            Err(error) if error.needs_passphrase() => {}
+            loaded => return Ok(ExaminedKeys { keys: loaded?.ring.schedule().keys().len(), tested: true }),
+        }
+        let unless_encrypted = |opened: Result<(), KeyFolderError>| match opened {
+            Err(error) if error.needs_passphrase() => Ok(()),
+            opened => opened,
+        };
+        unless_encrypted(self.secret_file().map(drop))?;
+        let schedule = self.schedule()?;
+        let now = self.clock.now();
+        for key in schedule.keys().iter().filter(|key| key.has_private_half(now)) {
+            unless_encrypted(self.private_half(&key.kid).map(drop))?;
+        }
+        Ok(ExaminedKeys { keys: schedule.keys().len(), tested: false })
+    }
+
     /// Rejects a folder with files that the copy does not have or has with other content.
     pub fn check_restorable(&self, from: &Self) -> Result<(), KeyFolderError> {
         if !self.path().exists() {
@@ -57,10 +86,11 @@ impl KeyFolder {
         for name in files::names(self.path())? {
             let is_counted = !IGNORED_NAMES.contains(&name.as_str()) && !files::is_unfinished(&name);
             let is_same = || {
-                if name == SECRET {
-                    // An encrypted copy of the same secret differs.
-                    return matches!((self.secret_file(), from.secret_file()), (Ok(existing), Ok(copied))
-                        if existing.secret.expose() == copied.secret.expose());
+                // An encrypted copy of the same secret differs.
+                if name == SECRET
+                    && let (Ok(existing), Ok(copied)) = (self.secret_file(), from.secret_file())
+                {
+                    return existing.secret.expose() == copied.secret.expose();
                 }
                 let existing = files::read(&self.path().join(&name));
                 let copied = files::read(&from.path().join(&name));

@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::{fmt, io};
 
+use crate::crypto::pem::PemError;
 use crate::crypto::ring_contents::RingProblem;
 use crate::crypto::secret_file::SecretFileError;
 use crate::keys::private_key::PrivateKeyProblem;
@@ -103,9 +104,23 @@ pub enum KeyFolderError {
     /// The configured passphrase does not open the keys in the folder.
     #[error("the keys in {} are encrypted with another passphrase than `keys.passphrase`; set `keys.passphrase` to the current passphrase (and restart a running server)", .0.display())]
     OtherPassphrase(PathBuf),
+    /// The keys are encrypted, and no passphrase is configured.
+    #[error("the keys in {} are encrypted, and the new key must be too; set `keys.passphrase`", .0.display())]
+    NoPassphrase(PathBuf),
     /// Another process holds the lock.
     #[error("another process has held the lock {} for 10 s; check for a `countersign keys` command that hangs", .0.display())]
     Locked(PathBuf),
+}
+
+impl KeyFolderError {
+    /// Whether a file is encrypted and no passphrase is configured.
+    pub(super) fn needs_passphrase(&self) -> bool {
+        match self {
+            Self::PrivateKey { problem: PrivateKeyProblem::Pem(problem), .. }
+            | Self::Secret { problem: SecretFileError::Pem(problem), .. } => *problem == PemError::NeedsPassphrase,
+            _ => false,
+        }
+    }
 }
 
 /// A problem of the key folder that does not prevent the start.

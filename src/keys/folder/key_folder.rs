@@ -9,6 +9,7 @@ use super::error::{KeyFolderError, KeyFolderWarning};
 use super::files::{self, LockMode};
 use super::ring_file;
 use crate::clock::Clock;
+use crate::crypto::derive::DerivedKeys;
 use crate::crypto::key_pair::KeyPair;
 use crate::crypto::key_ring::{KeyRing, LoadedKey, RingParts, RingVersion};
 use crate::crypto::ring_contents::RingContents;
@@ -84,6 +85,27 @@ impl KeyFolder {
         Ok(LoadedRing { ring, derived_keys })
     }
 
+    /// Loads the dates and the public halves of the keys. Opens neither a private half nor the secret, so it needs no
+    /// passphrase.
+    pub fn load_public(&self) -> Result<KeyRing, KeyFolderError> {
+        let _lock = self.lock(LockMode::Read)?;
+        let version = self.version()?;
+        let contents = self.contents()?;
+        let warnings = self.orphans(&contents)?;
+        Ok(self.ring(contents, HashMap::new(), version, &warnings))
+    }
+
+    /// The keys that are derived from the secret, for a command that can do without them: `None` if there is no secret
+    /// yet, or if it cannot be opened, for example without the passphrase. Opens no private half.
+    ///
+    /// # Errors
+    /// A renewal of the secret is not complete.
+    pub fn derived_keys(&self) -> Result<Option<DerivedKeys>, KeyFolderError> {
+        self.check_no_renewal()?;
+        let Ok(_lock) = self.lock(LockMode::Read) else { return Ok(None) };
+        Ok(self.secret_file().ok().and_then(|file| file.derived_keys().ok()))
+    }
+
     /// Reads only the dates of the keys. Opens no private half.
     pub fn schedule(&self) -> Result<Schedule, KeyFolderError> {
         let _lock = self.lock(LockMode::Read)?;
@@ -137,12 +159,27 @@ impl KeyFolder {
         for (kid, key) in reusable {
             loaded.entry(kid).or_insert(key);
         }
+        warnings.extend(self.orphans(&contents)?);
+        Ok(self.ring(contents, loaded, version, &warnings))
+    }
+
+    /// A warning for each file of a private half that belongs to no key of the ring.
+    fn orphans(&self, contents: &RingContents) -> Result<Vec<KeyFolderWarning>, KeyFolderError> {
         let orphan = |name: &String| files::key_name(name).is_some_and(|kid| !contents.publics.contains_key(kid));
         let orphans = files::names(self.path())?.into_iter().filter(orphan);
-        warnings.extend(orphans.map(|name| KeyFolderWarning::Orphan(self.path().join(name))));
+        Ok(orphans.map(|name| KeyFolderWarning::Orphan(self.path().join(name))).collect())
+    }
+
+    fn ring(
+        &self,
+        contents: RingContents,
+        loaded: HashMap<Kid, Arc<LoadedKey>>,
+        version: RingVersion,
+        warnings: &[KeyFolderWarning],
+    ) -> KeyRing {
         let warnings = warnings.iter().map(ToString::to_string).collect();
         let default_algorithm = self.options.default_algorithm;
-        Ok(KeyRing::new(RingParts { contents, loaded, version, warnings, default_algorithm }, now))
+        KeyRing::new(RingParts { contents, loaded, version, warnings, default_algorithm }, self.clock.now())
     }
 
     /// Takes the lock. In a folder that is not a key folder, it does not even create the lock file.

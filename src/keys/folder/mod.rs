@@ -23,4 +23,5 @@ mod secret;
 #[cfg(test)]
 mod secret_tests;
 
+pub use copy::ExaminedKeys;
 pub use key_folder::{KeyFolder, KeyFolderOptions};

@@ -42,11 +42,11 @@ impl KeyFolder {
     /// The content that a copy of the secret has: that of the file, but encrypted if there is a passphrase.
     pub(super) fn secret_for_copy(&self) -> Result<SecretBytes, KeyFolderError> {
         let passphrase = self.options.passphrase.as_ref();
-        let file = self.secret_file()?;
-        if passphrase.is_some() && !file.encrypted {
-            self.secret_text(&file.secret, passphrase)
-        } else {
-            self.secret_content()
+        match self.secret_file() {
+            Ok(file) if passphrase.is_some() && !file.encrypted => self.secret_text(&file.secret, passphrase),
+            Ok(_) => self.secret_content(),
+            Err(error) if error.needs_passphrase() => self.secret_content(),
+            Err(error) => Err(error),
         }
     }
 

@@ -11,6 +11,7 @@ mod passphrase;
 mod renew_secret;
 mod tokens;
 mod users;
+mod without_passphrase;
 
 use serde_json::Value;
 

@@ -29,7 +29,7 @@ fn keys_are_encrypted_changed_and_decrypted() {
         output.stderr.contains("with the new passphrase: 2.") && output.stderr.contains("hint: set keys.passphrase"),
         "{output:?}"
     );
-    for command in [&["keys", "list"] as &[&str], &["keys", "rotate"], &["serve", "--listen", "127.0.0.1:0"]] {
+    for command in [&["keys", "rotate"] as &[&str], &["serve", "--listen", "127.0.0.1:0"]] {
         folder.run(command).fails(1, &["keys.passphrase"]);
     }
 
@@ -44,10 +44,10 @@ fn keys_are_encrypted_changed_and_decrypted() {
     let output = folder.run(&["keys", "passphrase", "--remove"]);
     output.is(0);
     assert!(output.stderr.contains("Private keys now stored unencrypted: 2."), "{output:?}");
-    let listed = folder.run(&["keys", "list"]);
-    listed.is(0);
-    assert!(listed.stderr.contains("is not encrypted although `keys.passphrase` is set"), "{listed:?}");
-    assert!(listed.stderr.contains("keys/secret is not encrypted"), "{listed:?}");
+    let checked = folder.run(&["check"]);
+    checked.is(0);
+    assert!(checked.stderr.contains("is not encrypted although `keys.passphrase` is set"), "{checked:?}");
+    assert!(checked.stderr.contains("keys/secret is not encrypted"), "{checked:?}");
     assert_eq!(secret(&folder).len(), 32);
     assert!(files(&folder).iter().all(|file| file.starts_with("-----BEGIN PRIVATE KEY-----")));
 }
@@ -61,8 +61,7 @@ fn a_wrong_passphrase_changes_nothing() {
     folder.write("other", "open sesame too");
     let before = fs::read(folder.path("keys/ring.json")).unwrap();
     for command in [
-        &["keys", "list"] as &[&str],
-        &["keys", "rotate", "--now"],
+        &["keys", "rotate", "--now"] as &[&str],
         &["keys", "passphrase", "--new-file", "other"],
         &["keys", "passphrase", "--remove"],
         &["check"],
@@ -87,9 +86,11 @@ fn the_passphrase_is_read_from_a_file_or_the_environment() {
         crate::support::binary::finish(command, "")
     };
     run("COUNTERSIGN_KEYS__PASSPHRASE_FILE", "secret", &["keys", "rotate"]).is(0);
-    run("COUNTERSIGN_KEYS__PASSPHRASE", SECRET, &["keys", "list"]).is(0);
-    run("COUNTERSIGN_KEYS__PASSPHRASE", "wrong", &["keys", "list"]).fails(1, &["keys.passphrase"]);
-    folder.run(&["keys", "list"]).fails(1, &["keys.passphrase"]);
+    run("COUNTERSIGN_KEYS__PASSPHRASE", SECRET, &["check"]).is(0);
+    for (name, value) in [("COUNTERSIGN_KEYS__PASSPHRASE", "wrong"), ("UNRELATED", "")] {
+        let checked = run(name, value, &["check"]);
+        assert!(checked.code == Some(1) && checked.stderr.contains("keys.passphrase"), "{checked:?}");
+    }
     let missing = run("COUNTERSIGN_KEYS__PASSPHRASE_FILE", "nowhere", &["keys", "list"]);
     missing.fails(1, &["COUNTERSIGN_KEYS__PASSPHRASE_FILE"]);
 }
