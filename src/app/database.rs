@@ -7,6 +7,9 @@ use anyhow::{Context as _, Result};
 
 use crate::backup::serving;
 use crate::config::Config;
+use crate::config::deploy::unsafe_for_production;
+use crate::domain::finding::Finding;
+use crate::issuer::findings::DatabaseFacts;
 use crate::private_files::create_folder;
 use crate::store::sqlite::Database;
 use crate::store::{DatabaseFile, Store, StoreError};
@@ -48,6 +51,22 @@ pub(super) fn check(config: &Config) -> Result<()> {
         Database::check(path).with_context(|| format!("checking the database {}", path.display()))?;
     }
     Ok(())
+}
+
+/// What is unsafe in production: in the boot settings, the runtime settings and the users. Also returns whether the
+/// database could be checked: one that has to be migrated first may not be readable.
+pub fn deploy_findings(config: &Config) -> Result<(Vec<Finding>, bool)> {
+    let path = config.database.sqlite_path();
+    let facts = if path.exists() {
+        let facts = Database::inspect(path, DatabaseFacts::read);
+        facts.with_context(|| format!("checking the database {}", path.display()))?
+    } else {
+        Some(DatabaseFacts::default())
+    };
+    let mut found = unsafe_for_production(config);
+    let is_complete = facts.is_some();
+    found.extend(facts.into_iter().flat_map(|facts| facts.findings(config.admin.is_some())));
+    Ok((found, is_complete))
 }
 
 /// Prevents servers from using the database until the returned value is dropped. Returns an error if a server uses it.

@@ -56,7 +56,9 @@ mod metrics;
 mod social;
 
 pub use self::command::{build_for_users, build_verifier};
-pub use self::database::{database_file, exclude_servers, mark_serving, open_existing_store, open_store};
+pub use self::database::{
+    database_file, deploy_findings, exclude_servers, mark_serving, open_existing_store, open_store,
+};
 
 /// The maximum duration of a shutdown after the stop signal, including requests in flight. The documented maximum is
 /// 10 s; the remaining 0.5 s is for the exit of the process.

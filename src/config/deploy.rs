@@ -4,28 +4,9 @@ use std::collections::BTreeSet;
 
 use super::email::sender;
 use super::{Config, SmtpSecurity, TlsConfig};
+use crate::domain::finding::Finding;
 
-/// One unsafe setting, to be corrected before the server is exposed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Finding {
-    /// The dotted key of the setting.
-    pub setting: &'static str,
-    /// The unsafe condition.
-    pub condition: String,
-    /// The consequence in production.
-    pub consequence: &'static str,
-    /// The fix, as an imperative.
-    pub fix: &'static str,
-}
-
-impl Finding {
-    fn new(setting: &'static str, condition: impl Into<String>, consequence: &'static str, fix: &'static str) -> Self {
-        Self { setting, condition: condition.into(), consequence, fix }
-    }
-}
-
-/// Returns all unsafe settings, grouped by subject: network, keys, passwords, accounts, e-mail, providers, log. Does not check
-/// runtime settings, such as `registration.open`.
+/// Returns all unsafe boot settings, grouped by subject: network, keys, passwords, accounts, e-mail, providers, log.
 pub fn unsafe_for_production(config: &Config) -> Vec<Finding> {
     let findings = [
         network(config),
@@ -98,15 +79,24 @@ fn network(config: &Config) -> Vec<Finding> {
 }
 
 fn keys(config: &Config) -> Vec<Finding> {
-    if config.keys.passphrase.is_some() {
-        return Vec::new();
+    let mut found = Vec::new();
+    if config.keys.passphrase.is_none() {
+        found.push(Finding::new(
+            "keys.passphrase",
+            "private keys are not encrypted on disk",
+            "anyone with a copy of the folder, for example a backup, can sign tokens",
+            "encrypt them with `countersign keys passphrase --new-file FILE`, then set COUNTERSIGN_KEYS__PASSPHRASE_FILE",
+        ));
     }
-    vec![Finding::new(
-        "keys.passphrase",
-        "private keys are not encrypted on disk",
-        "anyone with a copy of the folder, for example a backup, can sign tokens",
-        "encrypt them with `countersign keys passphrase --new-file FILE`, then set COUNTERSIGN_KEYS__PASSPHRASE_FILE",
-    )]
+    if config.keys.rotate_every.is_none() {
+        found.push(Finding::new(
+            "keys.rotate_every",
+            "the server does not rotate its keys",
+            "unless a timer does, a key signs for years, and a copy of it stays useful to a thief as long",
+            "set keys.rotate_every = \"90d\", or make sure that a timer runs `countersign keys rotate`",
+        ));
+    }
+    found
 }
 
 fn passwords(config: &Config) -> Vec<Finding> {
@@ -231,8 +221,8 @@ mod tests {
         host = "smtp.example.com"
     "#;
 
-    fn found(toml: &str) -> Vec<&'static str> {
-        unsafe_for_production(&Config::from_toml(toml).unwrap()).iter().map(|finding| finding.setting).collect()
+    fn found(toml: &str) -> Vec<String> {
+        unsafe_for_production(&Config::from_toml(toml).unwrap()).into_iter().map(|finding| finding.setting).collect()
     }
 
     #[test]
@@ -260,6 +250,7 @@ mod tests {
                 "server.trusted_proxies",
             ),
             ("passphrase = \"correct horse\"", "", "keys.passphrase"),
+            ("correct horse\"", "correct horse\"\nrotate_every = \"never\"", "keys.rotate_every"),
             ("reject_common = true", "", "passwords.reject_common"),
             ("reject_common = true", "reject_common = true\nmemory_kib = 9728", "passwords.memory_kib"),
             ("reject_common = true", "reject_common = true\niterations = 1", "passwords.memory_kib"),

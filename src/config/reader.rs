@@ -16,6 +16,9 @@ use super::unknown_key::unknown_key;
 use super::value::{self, ParsedValue};
 use crate::domain::secret::SecretText;
 
+/// The value of a setting for something that never happens.
+const NEVER: &str = "never";
+
 /// A setting in force.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BootSetting {
@@ -106,11 +109,24 @@ impl Reader {
         self.setting(key, (fallback, Some(value::quote(default))), |given| value::whole_duration(given, &bounds))
     }
 
-    /// Reads an optional duration like [`Reader::duration`]. An empty text counts as absent.
-    pub(super) fn optional_duration(&mut self, key: &str, bounds: RangeInclusive<Duration>) -> Option<Duration> {
-        self.setting(key, (None, None), |given| match given {
-            RawValue::Word(text) | RawValue::Text(text) if text.trim().is_empty() => Ok((None, None)),
-            _ => value::whole_duration(given, &bounds).map(|(found, shown)| (Some(found), shown)),
+    /// Reads a duration like [`Reader::duration`], or the word `never`, which is `None`. An empty text counts as absent.
+    pub(super) fn duration_or_never(
+        &mut self,
+        key: &str,
+        default: &str,
+        bounds: RangeInclusive<Duration>,
+    ) -> Option<Duration> {
+        let Ok(fallback) = value::duration(default, &bounds) else { panic!("the default of {key} is not valid") };
+        let fallback = (Some(fallback), Some(value::quote(default)));
+        self.setting(key, fallback.clone(), |given| match given {
+            RawValue::Word(text) | RawValue::Text(text) if text.trim().is_empty() => Ok(fallback),
+            RawValue::Word(text) | RawValue::Text(text) if text.trim() == NEVER => {
+                Ok((None, Some(value::quote(NEVER))))
+            }
+            _ => match value::whole_duration(given, &bounds) {
+                Ok((found, shown)) => Ok((Some(found), shown)),
+                Err(message) => Err(format!("{message}, or {}", value::quote(NEVER))),
+            },
         })
     }
 

@@ -17,11 +17,11 @@ use crate::domain::secret::SecretText;
 pub struct KeysConfig {
     /// The passphrase that encrypts private keys on disk; `None`: they are not encrypted.
     pub passphrase: Option<SecretText>,
-    /// How long a new key is published before it signs: at least 60 s and at least `jwks_max_age`; at most 91.25 days.
+    /// How long a new key is published before it signs: from `jwks_max_age` to 91.25 days.
     pub publish_ahead: Duration,
     /// How long verifiers may cache the JWKS (`Cache-Control: max-age`): 1 s to 24 h.
     pub jwks_max_age: Duration,
-    /// The interval at which the server rotates its keys: 10 s to 10 years; `None`: never.
+    /// The interval at which the server rotates its keys: 10 s to 10 years, and at least `publish_ahead`; `None`: never.
     pub rotate_every: Option<Duration>,
     /// The algorithms for which a first start creates a key, in the order of [`Algorithm::ALL`]. The default algorithm
     /// is one of them.
@@ -90,9 +90,9 @@ impl KeysConfig {
         let all = Algorithm::ALL.map(Algorithm::name);
         let config = Self {
             passphrase: r.non_empty_secret("keys.passphrase"),
-            publish_ahead: r.duration("keys.publish_ahead", "24h", Duration::from_mins(1)..=YEAR / 4),
+            publish_ahead: r.duration("keys.publish_ahead", "24h", Duration::from_secs(1)..=YEAR / 4),
             jwks_max_age: r.duration("keys.jwks_max_age", "300s", Duration::from_secs(1)..=Duration::from_hours(24)),
-            rotate_every: r.optional_duration("keys.rotate_every", Duration::from_secs(10)..=YEAR * 10),
+            rotate_every: r.duration_or_never("keys.rotate_every", "90d", Duration::from_secs(10)..=YEAR * 10),
             algorithms: r
                 .list("keys.algorithms", &all, str::parse::<Algorithm>)
                 .into_iter()
@@ -106,6 +106,12 @@ impl KeysConfig {
             &["keys.publish_ahead", "keys.jwks_max_age"],
             config.publish_ahead >= config.jwks_max_age,
             "a new key would sign before every cached JWKS contains it; set publish_ahead to at least jwks_max_age",
+        );
+        r.require(
+            &["keys.rotate_every", "keys.publish_ahead"],
+            config.rotate_every.is_none_or(|every| every >= config.publish_ahead),
+            "a new key would be due before the previous one signs; set rotate_every to at least publish_ahead, or to \
+             \"never\"",
         );
         config
     }
@@ -154,7 +160,13 @@ impl ThrottleConfig {
 impl DialectsConfig {
     pub(super) fn read(r: &mut Reader) -> Self {
         let all = Dialect::ALL.map(Dialect::name);
-        Self { enabled: r.list("dialects.enabled", &all, str::parse::<Dialect>).into_iter().collect() }
+        let enabled: BTreeSet<Dialect> = r.list("dialects.enabled", &all, str::parse::<Dialect>).into_iter().collect();
+        r.require(
+            &["dialects.enabled"],
+            !enabled.is_empty(),
+            "the server would serve no API; name at least one dialect, or remove the setting to serve all of them",
+        );
+        Self { enabled }
     }
 }
 
@@ -226,9 +238,24 @@ mod tests {
             ("keys.jwks_max_age = '25h'\nkeys.publish_ahead = '26h'", false),
             ("keys.publish_ahead = '300s'", true),
             ("keys.publish_ahead = '299s'", false),
+            ("keys.jwks_max_age = '10s'\nkeys.publish_ahead = '10s'", true),
+            ("keys.jwks_max_age = '10s'\nkeys.publish_ahead = '9s'", false),
+            ("keys.jwks_max_age = '1s'\nkeys.publish_ahead = '1s'", true),
+            ("keys.jwks_max_age = '1s'\nkeys.publish_ahead = '0s'", false),
             ("keys.rotate_every = '90d'", true),
             ("keys.rotate_every = ''", true),
-            ("keys.rotate_every = '9s'", false),
+            ("keys.rotate_every = 'never'", true),
+            ("keys.rotate_every = 'Never'", false),
+            ("keys.rotate_every = false", false),
+            ("keys.rotate_every = '24h'", true),
+            ("keys.rotate_every = '86399s'", false),
+            ("keys.rotate_every = '1h'\nkeys.publish_ahead = '1h'", true),
+            ("keys.rotate_every = '3650d'", true),
+            ("keys.rotate_every = '3651d'", false),
+            ("keys.rotate_every = '10s'\nkeys.publish_ahead = '10s'\nkeys.jwks_max_age = '10s'", true),
+            ("keys.rotate_every = '9s'\nkeys.publish_ahead = '5s'\nkeys.jwks_max_age = '5s'", false),
+            ("keys.publish_ahead = '91d'", false),
+            ("keys.publish_ahead = '91d'\nkeys.rotate_every = 'never'", true),
         ] {
             assert_eq!(Config::from_toml(toml).is_ok(), is_valid, "{toml}");
         }
@@ -249,6 +276,23 @@ mod tests {
             "configuration error: keys.publish_ahead = \"60s\" (test.toml:2), keys.jwks_max_age = \"300s\" (default): \
              a new key would sign before every cached JWKS contains it; set publish_ahead to at least jwks_max_age"
         );
+    }
+
+    #[test]
+    fn keys_rotate_every_90_days_unless_never() {
+        let every = |toml: &str| Config::from_toml(toml).unwrap().keys.rotate_every;
+        let days = |days: u64| Some(Duration::from_hours(24 * days));
+        assert_eq!((every(""), every("keys.rotate_every = ''")), (days(90), days(90)));
+        assert_eq!((every("keys.rotate_every = 'never'"), every("keys.rotate_every = '30d'")), (None, days(30)));
+        let shown = Config::from_toml("keys.rotate_every = 'never'").unwrap().in_force();
+        assert!(shown.contains("rotate_every = \"never\"  # test.toml:1"), "{shown}");
+        assert_eq!(
+            problem("keys.rotate_every = '1h'"),
+            "configuration error: keys.rotate_every = \"1h\" (test.toml:1), keys.publish_ahead = \"24h\" (default): \
+             a new key would be due before the previous one signs; set rotate_every to at least publish_ahead, or to \
+             \"never\""
+        );
+        assert!(problem("keys.rotate_every = 'sometimes'").contains("or \"never\""));
     }
 
     #[test]
@@ -285,6 +329,11 @@ mod tests {
         assert!(problem("tokens.algorithm = 'HS256'").contains("must be \"ES256\" or \"RS256\""));
         let two = Config::from_toml("dialects.enabled = ['simplejwt', 'jwt_issuer', 'simplejwt']").unwrap();
         assert_eq!(two.dialects.enabled, BTreeSet::from([Dialect::JwtIssuer, Dialect::Simplejwt]));
+        assert_eq!(
+            problem("dialects.enabled = []"),
+            "configuration error: dialects.enabled = [] (test.toml:1): the server would serve no API; name at least one \
+             dialect, or remove the setting to serve all of them"
+        );
         assert!(problem("dialects.enabled = ['simple_jwt']").contains("unknown dialect `simple_jwt`"));
         assert!(problem("dialects.enabled = 'simplejwt'").contains("must be a list"));
     }

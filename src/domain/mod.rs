@@ -19,6 +19,7 @@ pub mod duration;
 pub mod email;
 pub mod excerpt;
 pub mod field;
+pub mod finding;
 pub mod hello_name;
 pub mod id;
 pub mod key;

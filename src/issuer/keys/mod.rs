@@ -31,4 +31,4 @@ pub use renew_secret::{RenewSecret, RenewedSecret};
 pub use revoke::Revoke;
 pub use rotate::Rotate;
 pub use set_passphrase::SetPassphrase;
-pub use timeline::{AlgorithmTimeline, KeyTimeline, TimelineKey, timeline};
+pub use timeline::{AlgorithmTimeline, KeyTimeline, TimelineKey, next_rotations, timeline};

@@ -1,9 +1,12 @@
 //! The keys of a running server on a timeline, with the effects of each change that an operator could make.
 
+use std::time::Duration;
+
 use super::super::context::Issuer;
-use super::policy::policy;
+use super::policy::{policy, policy_with};
 use crate::domain::algorithm::Algorithm;
-use crate::domain::key::{Key, KeyState, NextRotation, RevocationPreview, RotationPreview};
+use crate::domain::key::{Key, KeyState, KeyTimes, NextRotation, RevocationPreview, RotationPreview, Schedule};
+use crate::domain::setting::snapshot::Settings;
 use crate::domain::time::Timestamp;
 
 /// All keys at one moment.
@@ -40,6 +43,19 @@ pub struct TimelineKey {
     pub state: KeyState,
     /// The effect of a revocation now; `None` if the key is revoked.
     pub revocation: Option<RevocationPreview>,
+}
+
+/// The next rotation of each algorithm in a ring: to a key that is already waiting, or the one that `rotate_every`
+/// schedules.
+pub fn next_rotations(
+    schedule: &Schedule,
+    times: &KeyTimes,
+    rotate_every: Option<Duration>,
+    now: Timestamp,
+) -> Vec<(Algorithm, Option<NextRotation>)> {
+    let policy = policy_with(times, &Settings::default());
+    let next = |alg| (alg, schedule.next_rotation(alg, rotate_every, now, &policy));
+    schedule.algorithms().map(next).collect()
 }
 
 /// Returns the current keys of this process. Does not access the disk.

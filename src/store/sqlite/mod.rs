@@ -9,6 +9,8 @@ use std::time::Duration;
 
 use self::connect::BUSY_TIMEOUT;
 use self::lazy_open::LazyDatabase;
+use self::pool::Readers;
+use self::refusals::Refusals;
 use crate::domain::id::UserId;
 use crate::domain::session::Session;
 use crate::domain::user::User;
@@ -84,6 +86,15 @@ impl Database {
     pub fn check(path: &Path) -> Result<(), StoreError> {
         let connection = connect::reader(path, BUSY_TIMEOUT)?;
         migrate::check(&connection, path, migrate::STEPS.len()).map(drop)
+    }
+
+    /// Reads from an existing database without changing its content. `None` if it has an older schema, which the next
+    /// start migrates, and the closure cannot read that.
+    pub fn inspect<T>(path: &Path, job: impl Fn(&dyn Read) -> Result<T, StoreError>) -> Result<Option<T>, StoreError> {
+        let connection = connect::reader(path, BUSY_TIMEOUT)?;
+        let is_current = migrate::check(&connection, path, migrate::STEPS.len())? == migrate::STEPS.len();
+        let read = Readers::open(path, BUSY_TIMEOUT, Refusals::default())?.read_here(job);
+        if is_current { read.map(Some) } else { Ok(read.ok()) }
     }
 
     /// Opens the database as [`Database::open`] does, with another timeout for other processes' locks and another queue

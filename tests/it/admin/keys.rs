@@ -5,7 +5,7 @@ use std::time::Duration;
 use countersign::domain::key::{Key, KeyState};
 use reqwest::Method;
 
-use super::{ServerResponse, assert_redirect, signed_in_root};
+use super::{AdminBrowser, ServerResponse, assert_redirect, signed_in_root, superuser};
 use crate::support::TestServer;
 use crate::support::token::header;
 
@@ -55,6 +55,24 @@ async fn key_changes_need_a_valid_name_csrf_token_and_step_up() {
         assert_redirect(&browser.submit(path, &[fields]).await, "/admin/prove?next=%2Fadmin%2F");
     }
     assert_eq!(published(&server).await, before);
+}
+
+#[tokio::test]
+async fn the_pages_show_the_next_rotation_or_why_there_is_none() {
+    let (server, mut browser) = signed_in_root().await;
+    assert!(server.issuer.policy.rotate_every.is_some(), "the default");
+    assert!(browser.open(PATH).await.is(200).text.contains("The next key is created at"));
+    let dashboard = browser.open("/admin/").await;
+    assert!(dashboard.is(200).text.contains("The next key signs in"), "{dashboard:#?}");
+    let server = TestServer::with("keys.rotate_every = 'never'").await;
+    superuser(&server, "root").await;
+    let mut browser = AdminBrowser::new(&server);
+    browser.sign_in("root").await;
+    let page = browser.open(PATH).await;
+    assert!(
+        page.is(200).text.contains("No rotation is planned, because the setting keys.rotate_every is"),
+        "{page:#?}"
+    );
 }
 
 #[tokio::test]

@@ -153,11 +153,14 @@ fn check_deploy_lists_unsafe_settings() {
         "passwords.memory_kib",
         "passwords.reject_common",
         "email.host",
+        "registration.open",
+        "admin.username",
     ] {
         assert!(output.stderr.contains(&format!("warning: {setting}: ")), "{setting} is missing in {output:?}");
     }
-    assert!(output.stderr.contains("The settings are valid. Unsafe in production: 6."), "{output:?}");
-    assert_eq!(output.stderr.matches("hint: ").count(), 6);
+    assert!(output.stderr.contains("The settings are valid. Unsafe in production: 8."), "{output:?}");
+    assert_eq!(output.stderr.matches("hint: ").count(), 8);
+    assert_eq!(folder.run(&["check", "--deploy", "--strict"]).code, Some(1));
 
     let folder = TestFolder::empty();
     folder.write(
@@ -167,9 +170,82 @@ fn check_deploy_lists_unsafe_settings() {
          email.host = 'mail.example.com'\nemail.from = 'id@example.com'\n",
     );
     folder.run(&["keys", "rotate"]).is(0);
+    assert_eq!(findings(&folder), ["registration.open", "admin.username"], "no database yet");
+    folder.run(&["settings", "set", "registration.open", "false"]).is(0);
+    assert_eq!(findings(&folder), ["admin.username"]);
+    folder.create("anna");
+    assert_eq!(findings(&folder), ["admin.username"], "not a superuser");
+    let root = ["users", "create", "root", "--email", "root@example.com", "--superuser", "--password-stdin"];
+    folder.run_with("a password of the superuser", &root).is(0);
+    assert_eq!(findings(&folder), [""; 0]);
+    folder.run(&["settings", "set", "registration.open", "true"]).is(0);
+    assert_eq!(findings(&folder), ["registration.open"]);
+    folder.run(&["settings", "set", "registration.open", "false"]).is(0);
+    folder.run(&["users", "disable", "root"]).is(0);
+    assert_eq!(findings(&folder), ["admin.username"], "a disabled superuser cannot sign in");
+    folder.run(&["users", "enable", "root"]).is(0);
+    folder.configure("keys.rotate_every = 'never'");
+    assert_eq!(findings(&folder), ["keys.rotate_every"]);
+}
+
+/// The settings that `check --deploy` finds unsafe. Asserts that `--strict` fails exactly if there are any, with and
+/// without `--deploy`, and that the check changes nothing.
+#[track_caller]
+fn findings(folder: &TestFolder) -> Vec<String> {
+    let had_database = folder.path("data").exists();
     let output = folder.run(&["check", "--deploy"]);
     output.is(0);
-    assert!(!output.stderr.contains("warning"), "{output:?}");
+    let named = output.stderr.lines().filter_map(|line| line.strip_prefix("countersign: warning: "));
+    let found: Vec<String> = named.filter_map(|line| Some(line.split_once(": ")?.0.to_owned())).collect();
+    for strict in [&["check", "--strict"] as &[&str], &["check", "--deploy", "--strict"]] {
+        let strict = folder.run(strict);
+        assert_eq!((strict.code, strict.stderr), (Some(i32::from(!found.is_empty())), output.stderr.clone()));
+    }
+    assert_eq!(folder.path("data").exists(), had_database);
+    found
+}
+
+#[test]
+fn a_server_that_could_not_serve_or_rotate_does_not_start() {
+    for (setting, words) in [
+        ("dialects.enabled = []", &["dialects.enabled = []", "name at least one dialect"] as &[&str]),
+        ("keys.rotate_every = '1h'", &["keys.rotate_every = \"1h\"", "keys.publish_ahead = \"24h\" (default)"]),
+        ("keys.publish_ahead = '91d'", &["keys.rotate_every = \"90d\" (default)", "keys.publish_ahead = \"91d\""]),
+    ] {
+        let folder = TestFolder::empty();
+        folder.configure(setting);
+        for command in [&["check"] as &[&str], &["serve", "--listen", "127.0.0.1:0"]] {
+            folder.run(command).fails(1, words);
+        }
+        assert!(!folder.path("keys").exists());
+    }
+    let folder = TestFolder::empty();
+    let mut command = folder.command(&["check"]);
+    command.env("COUNTERSIGN_DIALECTS__ENABLED", " , ");
+    finish(command, "").fails(1, &["COUNTERSIGN_DIALECTS__ENABLED"]);
+}
+
+#[test]
+fn check_shows_the_next_rotation() {
+    let folder = TestFolder::new();
+    let shown = |arguments: &[&str]| {
+        let output = folder.run(arguments);
+        output.is(0);
+        output.stderr
+    };
+    let default = shown(&["check"]);
+    for alg in ["ES256", "RS256"] {
+        assert!(default.contains(&format!("Next rotation of {alg}: the server creates the next key at ")), "{default}");
+    }
+    let never = shown(&["--set", "keys.rotate_every=never", "check"]);
+    assert!(never.contains("No rotation of ES256 is planned, because keys.rotate_every is \"never\"."), "{never}");
+    folder.run(&["keys", "rotate", "--alg", "ES256"]).is(0);
+    for arguments in [&["check"] as &[&str], &["--set", "keys.rotate_every=never", "check"]] {
+        let waiting = shown(arguments);
+        assert!(waiting.contains("Next rotation of ES256: the next key is published and signs from "), "{waiting}");
+    }
+    let short = ["--set", "keys.publish_ahead=10s", "--set", "keys.jwks_max_age=10s", "check"];
+    assert_eq!(folder.run(&short).code, Some(0));
 }
 
 #[test]
