@@ -1,5 +1,6 @@
 //! The composition root: builds the issuer from the configuration, then starts the router and the jobs.
 
+use std::collections::HashMap;
 use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,13 +16,14 @@ use crate::crypto::aead::Aead;
 use crate::crypto::browser::BrowserKeys;
 use crate::crypto::certificate;
 use crate::crypto::derive::{DerivedKeys, Use};
-use crate::crypto::key_ring::KeyRing;
+use crate::crypto::key_ring::{KeyRing, RingParts, RingVersion};
 use crate::crypto::name_hash::NameHasher;
 use crate::crypto::password_hash::{HashCost, Hasher};
 use crate::crypto::refresh_token::RefreshTokens;
 use crate::crypto::reset_hash::ResetHasher;
+use crate::crypto::ring_contents::RingContents;
 use crate::domain::key::KeyTimes;
-use crate::domain::password::{Password, PasswordPolicy};
+use crate::domain::password::PasswordPolicy;
 use crate::domain::setting::snapshot::Settings;
 use crate::domain::token_spec::{TokenDefaults, refresh_audience};
 use crate::domain::user::Email;
@@ -32,10 +34,9 @@ use crate::http::server::tls::Tls;
 use crate::http::server::{Server, fd_limit};
 use crate::issuer::admin::maintenance::MaintenanceState;
 use crate::issuer::current_settings::CurrentSettings;
-use crate::issuer::first_superuser::{self, FirstAccount, FirstSuperuserError};
 use crate::issuer::uptime::Uptime;
 use crate::issuer::welcome_link::WelcomeLinks;
-use crate::issuer::{Issuer, IssuerPolicy, Refusal, settings};
+use crate::issuer::{Issuer, IssuerPolicy, settings};
 use crate::jobs;
 use crate::keys::folder::{KeyFolder, KeyFolderOptions};
 use crate::keys::new_key::NewKeyOptions;
@@ -49,16 +50,16 @@ use crate::telemetry::counters::Counters;
 use crate::telemetry::jwks_clients::JwksClients;
 use crate::throttle::Throttle;
 
-mod command;
 mod database;
+mod first_superuser;
 mod keep_alive;
 mod metrics;
 mod social;
 
-pub use self::command::{build_for_users, build_verifier};
 pub use self::database::{
     database_file, deploy_findings, exclude_servers, mark_serving, open_existing_store, open_store,
 };
+pub use self::first_superuser::{FirstSuperuser, first_superuser};
 
 /// The maximum duration of a shutdown after the stop signal, including requests in flight. The documented maximum is
 /// 10 s; the remaining 0.5 s is for the exit of the process.
@@ -90,6 +91,33 @@ pub async fn build(config: &Config, clock: Clock, random: Random) -> Result<Arc<
         tracing::warn!(%warning, "key ring warning");
     }
     assemble(config, store, IssuerKeys { source: key_source, ring, derived: Some(derived_keys) }, clock, random).await
+}
+
+/// Builds the issuer for commands that change users. It has no keys, and can prepare e-mails only if the secret can be
+/// opened.
+pub async fn build_for_users(config: &Config, clock: Clock, random: Random) -> Result<Arc<Issuer>> {
+    let source = KeySource::Folder(key_folder(config, clock.clone(), random.clone()));
+    let ring = KeyRing::new(
+        RingParts {
+            contents: RingContents::default(),
+            loaded: HashMap::new(),
+            version: RingVersion::new([0; RingVersion::LENGTH]),
+            warnings: Vec::new(),
+            default_algorithm: config.tokens.algorithm,
+        },
+        clock.now(),
+    );
+    let derived = source.derived_keys()?;
+    let store = open_store(config)?;
+    assemble(config, store, IssuerKeys { source, ring, derived }, clock, random).await
+}
+
+/// Builds the issuer for commands that verify tokens. It has the public keys.
+pub async fn build_verifier(config: &Config, clock: Clock, random: Random) -> Result<Arc<Issuer>> {
+    let source = KeySource::Folder(key_folder(config, clock.clone(), random.clone()));
+    let ring = source.load_public()?;
+    let store = database::open_when_possible(config)?;
+    assemble(config, store, IssuerKeys { source, ring, derived: None }, clock, random).await
 }
 
 async fn assemble(
@@ -149,47 +177,6 @@ async fn assemble(
     }))
 }
 
-/// The state of the first superuser after a start.
-#[derive(Debug)]
-pub enum FirstSuperuser {
-    /// A superuser exists.
-    Exists,
-    /// A superuser exists, so `[admin]` was ignored.
-    Ignored,
-    /// The superuser of `[admin]` was created, with this name.
-    Created(String),
-    /// No superuser exists. This link creates one and is valid for 24 h.
-    Link(String),
-    /// Unknown, because the database is unavailable or the server is busy. The caller must try again.
-    Unknown,
-}
-
-/// If no superuser exists, creates the superuser of `[admin]`, or a link that creates one.
-pub async fn first_superuser(config: &Config, issuer: &Issuer) -> Result<FirstSuperuser> {
-    let Some(admin) = &config.admin else {
-        let token = match first_superuser::link_token(issuer).await {
-            Err(FirstSuperuserError::Refused(Refusal::Busy(_))) => return Ok(FirstSuperuser::Unknown),
-            token => token.context("looking for a superuser")?,
-        };
-        let link = |token| config.server.public_url.join(&format!("/admin/welcome?token={token}"));
-        return Ok(token.map_or(FirstSuperuser::Exists, |token| FirstSuperuser::Link(link(token))));
-    };
-    let account = FirstAccount {
-        username: admin.username.clone(),
-        email: admin.email.clone(),
-        password: Password::new(admin.password.expose().to_owned()),
-    };
-    match account.run(issuer).await {
-        Ok(()) => Ok(FirstSuperuser::Created(admin.username.to_string())),
-        Err(FirstSuperuserError::NotNeeded) => Ok(FirstSuperuser::Ignored),
-        Err(FirstSuperuserError::Refused(Refusal::Busy(busy))) => {
-            busy.log();
-            Ok(FirstSuperuser::Unknown)
-        }
-        Err(error) => Err(error).context("creating the superuser of [admin]"),
-    }
-}
-
 /// Returns the key folder that the configuration names. Opens no file.
 pub fn key_folder(config: &Config, clock: Clock, random: Random) -> KeyFolder {
     let options = KeyFolderOptions {
@@ -200,6 +187,7 @@ pub fn key_folder(config: &Config, clock: Clock, random: Random) -> KeyFolder {
             rsa_bits: config.keys.rsa_bits,
             certificate_name: config.server.public_url.host().to_owned(),
         },
+        check_modes: config.keys.check_modes,
         default_algorithm: config.tokens.algorithm,
     };
     KeyFolder::new(options, clock, random)

@@ -11,6 +11,7 @@ use clap::{Parser, Subcommand};
 use crate::config::Config;
 use crate::http;
 use crate::http::openapi::document::document;
+use crate::telemetry::print_warnings;
 
 mod audit;
 mod backup;
@@ -112,6 +113,9 @@ impl Cli {
             flags.extend(serve.flags());
         }
         let config = Config::from_process(self.config, flags)?;
+        if !matches!(self.command, Command::Serve(_)) {
+            print_warnings(print::WARNING);
+        }
         match self.command {
             Command::Serve(_) => serve::ServeArgs::run(config),
             Command::Keys(command) => command.run(&config),

@@ -8,6 +8,9 @@ use std::io::{self, ErrorKind, Write};
 
 use serde::Serialize;
 
+/// The beginning of a warning.
+pub const WARNING: &str = "countersign: warning: ";
+
 /// Prints rows under their headers. Each column is as wide as its widest cell. Two spaces separate columns.
 pub fn table(headers: &[&str], rows: &[Vec<String>]) -> io::Result<()> {
     data(&align_columns(headers, rows))
@@ -37,7 +40,7 @@ pub fn hint(text: impl AsRef<str>) {
 
 /// Prints a warning. The command continues.
 pub fn warn(text: impl AsRef<str>) {
-    write_stderr("countersign: warning: ", text.as_ref());
+    write_stderr(WARNING, text.as_ref());
 }
 
 /// Prints why the command failed: what failed, why, and what to do.

@@ -88,6 +88,14 @@ fn keys(config: &Config) -> Vec<Finding> {
             "encrypt them with `countersign keys passphrase --new-file FILE`, then set COUNTERSIGN_KEYS__PASSPHRASE_FILE",
         ));
     }
+    if !config.keys.check_modes {
+        found.push(Finding::new(
+            "keys.check_modes",
+            "the modes of the key folder are not checked",
+            "other users of the machine or the volume may be able to sign tokens",
+            "set keys.check_modes = true, unless the volume has no modes",
+        ));
+    }
     if config.keys.rotate_every.is_none() {
         found.push(Finding::new(
             "keys.rotate_every",
@@ -250,6 +258,7 @@ mod tests {
                 "server.trusted_proxies",
             ),
             ("passphrase = \"correct horse\"", "", "keys.passphrase"),
+            ("correct horse\"", "correct horse\"\ncheck_modes = false", "keys.check_modes"),
             ("correct horse\"", "correct horse\"\nrotate_every = \"never\"", "keys.rotate_every"),
             ("reject_common = true", "", "passwords.reject_common"),
             ("reject_common = true", "reject_common = true\nmemory_kib = 9728", "passwords.memory_kib"),

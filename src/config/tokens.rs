@@ -23,6 +23,8 @@ pub struct KeysConfig {
     pub jwks_max_age: Duration,
     /// The interval at which the server rotates its keys: 10 s to 10 years, and at least `publish_ahead`; `None`: never.
     pub rotate_every: Option<Duration>,
+    /// Whether a key folder that other users can access, or that another user owns, is rejected.
+    pub check_modes: bool,
     /// The algorithms for which a first start creates a key, in the order of [`Algorithm::ALL`]. The default algorithm
     /// is one of them.
     pub algorithms: Vec<Algorithm>,
@@ -93,6 +95,7 @@ impl KeysConfig {
             publish_ahead: r.duration("keys.publish_ahead", "24h", Duration::from_secs(1)..=YEAR / 4),
             jwks_max_age: r.duration("keys.jwks_max_age", "300s", Duration::from_secs(1)..=Duration::from_hours(24)),
             rotate_every: r.duration_or_never("keys.rotate_every", "90d", Duration::from_secs(10)..=YEAR * 10),
+            check_modes: r.flag("keys.check_modes", true),
             algorithms: r
                 .list("keys.algorithms", &all, str::parse::<Algorithm>)
                 .into_iter()

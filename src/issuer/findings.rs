@@ -42,7 +42,7 @@ impl DatabaseFacts {
             found.push(Finding::new(
                 "admin.username",
                 "there is no active superuser",
-                "the admin zone cannot be used, and whoever reads the output of the server can create the first superuser",
+                "the admin zone cannot be used, and a reader of the server's output can create the first superuser",
                 "run `countersign users create NAME --email ADDRESS --superuser`, or set [admin]",
             ));
         }

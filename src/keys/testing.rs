@@ -42,6 +42,7 @@ impl TestKeyFolder {
                 rsa_bits: 2048,
                 certificate_name: "issuer.example".to_owned(),
             },
+            check_modes: true,
             default_algorithm: Algorithm::Es256,
         };
         KeyFolder::new(options, self.clock.clone(), Random::seeded(7))

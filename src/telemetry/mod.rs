@@ -16,9 +16,11 @@ pub mod process;
 pub mod requests;
 pub mod trace;
 mod traces;
+mod warnings;
 
 pub use error::TelemetryError;
 pub use traces::Traces;
+pub use warnings::print_warnings;
 
 /// Starts the log for the whole process, and sends traces if `collector` is given. `level` is a log level, or several
 /// log levels by module, such as `info,countersign=debug`. Call [`Traces::end`] last, at the end of the process.

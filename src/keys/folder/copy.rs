@@ -34,7 +34,7 @@ impl KeyFolder {
         self.check_no_renewal()?;
         let names = self.required_files()?;
         files::make_folder(to)?;
-        files::make_private(to)?;
+        self.with_path(to.to_owned()).make_private()?;
         for name in &names {
             files::replace(to, name, self.copied_content(name)?.expose())?;
         }
@@ -48,8 +48,7 @@ impl KeyFolder {
         let names = from.required_files()?;
         files::make_folder(self.path())?;
         self.check_restorable(from)?;
-        files::make_private(self.path())?;
-        let lock = files::lock(self.path(), LockMode::Write)?;
+        let lock = self.lock_new_folder()?;
         self.check_restorable(from)?;
         for name in &names {
             files::replace(self.path(), name, from.copied_content(name)?.expose())?;
@@ -92,8 +91,8 @@ impl KeyFolder {
                 {
                     return existing.secret.expose() == copied.secret.expose();
                 }
-                let existing = files::read(&self.path().join(&name));
-                let copied = files::read(&from.path().join(&name));
+                let existing = self.read_file(&self.path().join(&name));
+                let copied = from.read_file(&from.path().join(&name));
                 matches!((existing, copied), (Ok(existing), Ok(copied)) if existing.expose() == copied.expose())
             };
             if is_counted && !is_same() {
@@ -104,7 +103,7 @@ impl KeyFolder {
     }
 
     fn copied_content(&self, name: &str) -> Result<SecretBytes, KeyFolderError> {
-        if name == SECRET { self.secret_for_copy() } else { files::read(&self.path().join(name)) }
+        if name == SECRET { self.secret_for_copy() } else { self.read_file(&self.path().join(name)) }
     }
 
     /// The names of the files that a start needs, `ring.json` last.

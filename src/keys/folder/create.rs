@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::error::KeyFolderError;
-use super::files::{self, LockMode};
+use super::files;
 use super::key_folder::{KeyFolder, SECRET};
 use super::ring_file;
 use crate::crypto::derive::DerivedKeys;
@@ -34,14 +34,17 @@ impl KeyFolder {
     /// # Errors
     /// The folder has other files but no `ring.json`, or the keys cannot be written.
     pub fn create(&self) -> Result<Vec<Key>, KeySourceError> {
+        if self.options.check_modes && self.path().exists() {
+            files::remove_group_access(self.path())?;
+        }
         if !matches!(self.contents(), Err(KeyFolderError::Empty(_))) {
             let _ = self.encrypt_secret();
             return Ok(Vec::new());
         }
         files::make_folder(self.path())?;
         self.check_empty()?;
-        let _lock = files::lock(self.path(), LockMode::Write)?;
-        match ring_file::read(self.path()) {
+        let _lock = self.lock_new_folder()?;
+        match ring_file::read(self.path(), self.options.check_modes) {
             // Another process has created the first keys since the folder was found empty.
             Ok(contents) if !contents.schedule.keys().is_empty() => return Ok(contents.schedule.keys().to_vec()),
             Ok(_) => {}
@@ -57,7 +60,6 @@ impl KeyFolder {
     ///
     /// It generates keys under the lock: other processes cannot use the folder before its keys exist.
     fn create_files(&self) -> Result<Vec<Key>, KeySourceError> {
-        files::make_private(self.path())?;
         let mut contents = RingContents::default();
         ring_file::write(self.path(), &contents)?;
         if self.path().join(SECRET).exists() {

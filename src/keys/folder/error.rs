@@ -25,7 +25,7 @@ pub enum KeyFolderError {
         cause: io::Error,
     },
     /// Other users can access the file or folder.
-    #[error("{} is accessible to other users (mode {mode:04o}); run `chmod {allowed:o} {0}`", path.display())]
+    #[error("{} is accessible to other users (mode {mode:04o}); run `chmod {allowed:o} {0}`, or set `keys.check_modes = false` if its volume has no modes", path.display())]
     Mode {
         /// The file or folder.
         path: PathBuf,
@@ -35,7 +35,7 @@ pub enum KeyFolderError {
         allowed: u32,
     },
     /// Another user owns the folder.
-    #[error("cannot change {0}, because user id {owner} owns it and this process runs as user id {user}; run the command as user id {owner} or as root", folder.display())]
+    #[error("cannot change {0}, because user id {owner} owns it and this process runs as user id {user}; run the command as user id {owner} or as root, or set `keys_dir` to a folder of user id {user}", folder.display())]
     NotOwner {
         /// The folder.
         folder: PathBuf,
@@ -128,6 +128,8 @@ impl KeyFolderError {
 pub enum KeyFolderWarning {
     /// A passphrase is set, but this file is not encrypted.
     Plain(PathBuf),
+    /// The modes of this folder are not checked.
+    UncheckedModes(PathBuf),
     /// A private half that belongs to no key of the ring.
     Orphan(PathBuf),
     /// A key that was added while the server runs and cannot be opened. It verifies, but it does not sign.
@@ -144,6 +146,10 @@ impl fmt::Display for KeyFolderWarning {
                     "{path} is not encrypted although `keys.passphrase` is set; run \
                      `countersign keys passphrase --new-file FILE`"
                 )
+            }
+            Self::UncheckedModes(path) => {
+                let path = path.display();
+                write!(f, "keys.check_modes is false: other users who can access {path} can sign tokens as this issuer")
             }
             Self::Orphan(path) => {
                 let path = path.display();

@@ -4,7 +4,7 @@
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{ErrorKind, Read, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 use std::thread;
 use std::time::Duration;
@@ -14,6 +14,11 @@ use crate::crypto::key_ring::RingVersion;
 use crate::domain::key::Kid;
 use crate::domain::secret::SecretBytes;
 use crate::private_files::{self, FILE_MODE, FOLDER_MODE};
+
+/// The setgid bit of a folder, and the permissions of its group and of other users.
+const SETGID: u32 = 0o2000;
+const GROUP: u32 = 0o070;
+const OTHERS: u32 = 0o007;
 
 /// The prefix of a file's name while it is written. No other program uses the prefix, so such a file may be removed.
 const UNFINISHED_PREFIX: &str = ".countersign-unfinished-";
@@ -43,11 +48,13 @@ pub(super) fn map_not_found(error: KeyFolderError, missing: impl FnOnce() -> Key
     }
 }
 
-/// Reads a file. Rejects a file that other users can access.
-pub(super) fn read(path: &Path) -> Result<SecretBytes, KeyFolderError> {
+/// Reads a file. Rejects a file that other users can access, unless the modes are not checked.
+pub(super) fn read(path: &Path, check_modes: bool) -> Result<SecretBytes, KeyFolderError> {
     let mut file = File::open(path).map_err(io("open", path))?;
     let entry = file.metadata().map_err(io("read the metadata of", path))?;
-    check_mode(path, entry.mode(), FILE_MODE)?;
+    if check_modes {
+        check_mode(path, entry.mode(), FILE_MODE)?;
+    }
     // The buffer has its full size from the start, because a growing buffer leaves copies in memory.
     let mut bytes = Vec::with_capacity(usize::try_from(entry.size()).unwrap_or(0) + 1);
     let outcome = file.read_to_end(&mut bytes);
@@ -64,6 +71,33 @@ pub(super) fn check_folder(path: &Path) -> Result<(), KeyFolderError> {
 fn check_mode(path: &Path, mode: u32, allowed: u32) -> Result<(), KeyFolderError> {
     let mode = mode & 0o777;
     if mode & !allowed == 0 { Ok(()) } else { Err(KeyFolderError::Mode { path: path.to_owned(), mode, allowed }) }
+}
+
+/// Removes the group's access from a folder with the setgid bit and from its files. Kubernetes sets both each time that it
+/// mounts a volume with `fsGroup`. What also admits users outside of the group is not changed, and so rejected later.
+pub(super) fn remove_group_access(folder: &Path) -> Result<(), KeyFolderError> {
+    let entry = fs::metadata(folder).map_err(io("read the metadata of", folder))?;
+    if entry.mode() & SETGID == 0 || entry.mode() & OTHERS != 0 || !private_files::is_ours(&entry) {
+        return Ok(());
+    }
+    let mut has_changed = false;
+    let files = names(folder)?.into_iter().map(|name| folder.join(name));
+    for path in files.chain([folder.to_owned()]) {
+        let Ok(entry) = fs::symlink_metadata(&path) else { continue };
+        let is_plain = entry.is_file() || path == folder;
+        if is_plain && entry.mode() & GROUP != 0 && entry.mode() & OTHERS == 0 && private_files::is_ours(&entry) {
+            // If this fails, for example on a read-only file system, the mode is rejected later.
+            let mode = fs::Permissions::from_mode(entry.mode() & 0o7777 & !GROUP);
+            has_changed |= fs::set_permissions(&path, mode).is_ok();
+        }
+    }
+    if has_changed {
+        tracing::warn!(
+            folder = %folder.display(),
+            "access of the group to the key folder removed; the setgid bit shows that Kubernetes gave it (fsGroup)"
+        );
+    }
+    Ok(())
 }
 
 /// Creates the folder if it does not exist.
@@ -151,9 +185,6 @@ pub(super) enum LockMode {
 /// A writer removes unfinished files, because their writer was interrupted. A read-only file system has no writer and
 /// needs no lock; a reader gets `None` there.
 pub(super) fn lock(folder: &Path, mode: LockMode) -> Result<Option<File>, KeyFolderError> {
-    if mode == LockMode::Write {
-        check_owner(folder)?;
-    }
     let path = folder.join(".lock");
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false).mode(FILE_MODE);

@@ -40,6 +40,9 @@ pub struct KeyFolderOptions {
     pub passphrase: Option<SecretText>,
     /// How new keys are made.
     pub new_keys: NewKeyOptions,
+    /// Whether files and folders that other users can access, and folders of other users, are rejected
+    /// (`keys.check_modes`).
+    pub check_modes: bool,
     /// The algorithm of the default signer (`tokens.algorithm`). Its keys are first in the JWKS.
     pub default_algorithm: Algorithm,
 }
@@ -77,8 +80,13 @@ impl KeyFolder {
         let version = self.version()?;
         let contents = self.contents()?;
         let file = self.secret_file()?;
-        let is_plain = self.options.passphrase.is_some() && !file.encrypted;
-        let warnings = is_plain.then(|| KeyFolderWarning::Plain(self.secret_path())).into_iter().collect();
+        let mut warnings = Vec::new();
+        if self.options.passphrase.is_some() && !file.encrypted {
+            warnings.push(KeyFolderWarning::Plain(self.secret_path()));
+        }
+        if !self.options.check_modes {
+            warnings.push(KeyFolderWarning::UncheckedModes(self.path().to_owned()));
+        }
         let ring = self.open_ring(contents, version, None, warnings)?;
         drop(lock);
         let derived_keys = file.derived_keys().map_err(|problem| self.secret_error(problem))?;
@@ -190,13 +198,46 @@ impl KeyFolder {
             }
             return Err(KeyFolderError::Empty(self.path().to_owned()));
         }
-        files::check_folder(self.path())?;
+        self.lock_folder(access)
+    }
+
+    /// Takes the lock of an existing folder, if its modes and its owner permit that.
+    pub(super) fn lock_folder(&self, access: LockMode) -> Result<Option<File>, KeyFolderError> {
+        if self.options.check_modes {
+            files::remove_group_access(self.path())?;
+            files::check_folder(self.path())?;
+            if access == LockMode::Write {
+                files::check_owner(self.path())?;
+            }
+        }
         files::lock(self.path(), access)
+    }
+
+    /// Takes the lock of a folder without keys, and makes the folder private.
+    pub(super) fn lock_new_folder(&self) -> Result<Option<File>, KeyFolderError> {
+        if self.options.check_modes {
+            files::check_owner(self.path())?;
+        }
+        self.make_private()?;
+        files::lock(self.path(), LockMode::Write)
+    }
+
+    /// Makes an empty folder private.
+    pub(super) fn make_private(&self) -> Result<(), KeyFolderError> {
+        match files::make_private(self.path()) {
+            // A volume without modes may refuse to change them.
+            Err(_) if !self.options.check_modes => Ok(()),
+            done => done,
+        }
+    }
+
+    pub(super) fn read_file(&self, path: &Path) -> Result<SecretBytes, KeyFolderError> {
+        files::read(path, self.options.check_modes)
     }
 
     /// Reads `ring.json`, which must have keys.
     pub(super) fn contents(&self) -> Result<RingContents, KeyFolderError> {
-        let contents = ring_file::read(self.path())?;
+        let contents = ring_file::read(self.path(), self.options.check_modes)?;
         if contents.schedule.keys().is_empty() {
             return Err(KeyFolderError::Empty(self.path().to_owned()));
         }
@@ -223,7 +264,7 @@ impl KeyFolder {
 
     pub(super) fn private_text(&self, kid: &Kid) -> Result<SecretBytes, KeyFolderError> {
         let path = self.pem_path(kid);
-        let read = files::read(&path);
+        let read = self.read_file(&path);
         let missing = || KeyFolderError::PrivateKey { path, problem: PrivateKeyProblem::Missing };
         read.map_err(|error| files::map_not_found(error, missing))
     }

@@ -10,10 +10,10 @@ use crate::crypto::ring_contents::RingContents;
 pub(super) const NAME: &str = "ring.json";
 
 /// Reads the ring of a folder. A missing `ring.json` is [`KeyFolderError::Empty`].
-pub(super) fn read(folder: &Path) -> Result<RingContents, KeyFolderError> {
+pub(super) fn read(folder: &Path, check_modes: bool) -> Result<RingContents, KeyFolderError> {
     let path = folder.join(NAME);
     let empty = || KeyFolderError::Empty(folder.to_owned());
-    let bytes = files::read(&path).map_err(|error| files::map_not_found(error, empty))?;
+    let bytes = files::read(&path, check_modes).map_err(|error| files::map_not_found(error, empty))?;
     RingContents::parse(bytes.expose()).map_err(|problem| KeyFolderError::Ring { path, problem })
 }
 

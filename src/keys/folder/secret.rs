@@ -23,7 +23,7 @@ impl KeyFolder {
 
     pub(super) fn secret_content(&self) -> Result<SecretBytes, KeyFolderError> {
         let missing = || KeyFolderError::SecretMissing(self.secret_path());
-        files::read(&self.secret_path()).map_err(|error| files::map_not_found(error, missing))
+        self.read_file(&self.secret_path()).map_err(|error| files::map_not_found(error, missing))
     }
 
     /// The content of a file for the secret, encrypted if there is a passphrase. Slow with a passphrase (scrypt).
@@ -97,7 +97,7 @@ impl KeyFolder {
             let text = self.secret_text(&SecretBytes::new(next), self.options.passphrase.as_ref())?;
             files::replace(self.path(), NEXT_SECRET, text.expose())?;
         }
-        let next = SecretFile::read(&files::read(&path)?, self.options.passphrase.as_ref());
+        let next = SecretFile::read(&self.read_file(&path)?, self.options.passphrase.as_ref());
         let keys = |file: &SecretFile| file.derived_keys().map_err(|problem| self.secret_error(problem));
         let next = next.map_err(|problem| KeyFolderError::Secret { path, problem })?;
         Ok((keys(&current)?, keys(&next)?))

@@ -83,7 +83,7 @@ async fn a_rotation_publishes_ahead_and_reports_the_dates() {
     let before = published(&server).await;
     let page = browser.open(PATH).await;
     assert!(
-        page.is(200).text.contains("<svg role=\"img\"") && page.text.contains("No rotation is planned"),
+        page.is(200).text.contains("<svg role=\"img\"") && page.text.contains("The next key is created at"),
         "{page:#?}"
     );
     let confirm = browser.open("/admin/keys/rotate?alg=ES256").await;

@@ -55,17 +55,97 @@ fn a_mode_that_admits_other_users_is_rejected() {
     folder.run(&["check"]).is(0);
 }
 
+/// Changes the modes as Kubernetes does when it mounts a volume with `fsGroup`: `chmod -R` and `chmod g+s`.
+fn as_fs_group(folder: &TestFolder, file: u32, directory: u32) {
+    for name in contents(folder).keys() {
+        chmod(&folder.path(&format!("keys/{name}")), file);
+    }
+    chmod(&folder.path("keys"), directory);
+}
+
+fn mode(folder: &TestFolder, name: &str) -> u32 {
+    fs::metadata(folder.path(name)).unwrap().permissions().mode() & 0o7777
+}
+
+#[tokio::test]
+async fn group_access_of_a_setgid_folder_is_removed() {
+    let folder = TestFolder::new();
+    let kid = folder.kid("ES256", "active");
+    folder.create("anna");
+    for (file, directory) in [(0o660, 0o2770), (0o640, 0o2750), (0o440, 0o2550), (0o600, 0o2770), (0o660, 0o2700)] {
+        for command in [
+            &["keys", "list"] as &[&str],
+            &["keys", "export", &kid],
+            &["keys", "prune"],
+            &["check"],
+            &["keys", "rotate", "--now"],
+            &["token", "mint", "--user", "anna"],
+        ] {
+            as_fs_group(&folder, file, directory);
+            let output = folder.run(command);
+            assert_eq!(output.code, Some(0), "{file:o} {directory:o} {command:?}: {output:?}");
+            assert_eq!(output.stderr.matches("warning: access of the group").count(), 1, "{command:?}: {output:?}");
+            assert_eq!(mode(&folder, "keys") & 0o077, 0);
+            for name in contents(&folder).keys() {
+                assert_eq!(mode(&folder, &format!("keys/{name}")) & 0o077, 0, "{name}");
+            }
+        }
+        as_fs_group(&folder, file, directory);
+        let server = folder.serve().await;
+        assert_eq!(server.log.lock().unwrap().matches("access of the group").count(), 1);
+    }
+    let output = folder.run(&["check"]);
+    assert!(!output.stderr.contains("warning"), "{output:?}");
+}
+
+#[test]
+fn other_wide_modes_of_a_setgid_folder_are_rejected() {
+    let folder = TestFolder::new();
+    for (file, directory, word) in [
+        (0o660, 0o770, "keys is accessible"),
+        (0o660, 0o700, "is accessible"),
+        (0o664, 0o2770, "is accessible"),
+        (0o604, 0o2700, "is accessible"),
+        (0o660, 0o2775, "keys is accessible"),
+        (0o600, 0o1770, "keys is accessible"),
+    ] {
+        as_fs_group(&folder, file, directory);
+        let output = folder.run(&["check"]);
+        let is_named = output.stderr.contains(word) && output.stderr.contains("keys.check_modes = false");
+        assert!(output.code == Some(1) && is_named, "{file:o} {directory:o}: {output:?}");
+        let unchecked = folder.run(&["--set", "keys.check_modes=false", "check"]);
+        assert!(unchecked.code == Some(0), "{unchecked:?}");
+        assert_eq!(unchecked.stderr.matches("warning: keys.check_modes is false").count(), 1, "{unchecked:?}");
+        chmod(&folder.path("keys"), 0o700);
+    }
+}
+
+#[tokio::test]
+async fn a_volume_without_modes_is_usable() {
+    let folder = TestFolder::empty();
+    folder.configure("keys.check_modes = false");
+    fs::create_dir(folder.path("keys")).unwrap();
+    let widen = |folder: &TestFolder| as_fs_group(folder, 0o666, 0o777);
+    folder.run(&["keys", "rotate"]).is(0);
+    widen(&folder);
+    folder.create("anna");
+    folder.run(&["keys", "rotate", "--now"]).is(0);
+    widen(&folder);
+    let server = folder.serve().await;
+    server.token("anna").await;
+    assert_eq!(server.log.lock().unwrap().matches("keys.check_modes is false").count(), 1);
+}
+
 #[test]
 fn created_files_are_private() {
     let folder = TestFolder::empty();
     folder.create("anna");
     folder.run(&["keys", "rotate"]).is(0);
-    let mode = |name: &str| fs::metadata(folder.path(name)).unwrap().permissions().mode() & 0o777;
-    assert_eq!((mode("keys"), mode("data")), (0o700, 0o700));
+    assert_eq!((mode(&folder, "keys"), mode(&folder, "data")), (0o700, 0o700));
     for name in contents(&folder).keys() {
-        assert_eq!(mode(&format!("keys/{name}")), 0o600, "{name}");
+        assert_eq!(mode(&folder, &format!("keys/{name}")), 0o600, "{name}");
     }
-    assert_eq!(mode("data/countersign.db") & 0o077, 0);
+    assert_eq!(mode(&folder, "data/countersign.db") & 0o077, 0);
 }
 
 #[test]

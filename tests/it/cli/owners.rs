@@ -1,10 +1,12 @@
 //! Commands that another user runs in the folder of a server: root's files belong to the server, and other users are
-//! refused. A server that cannot read the ring reports it.
+//! refused. A server that cannot read the ring reports it. A server as in a container, with a read-only root file system.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
+use std::process::Command;
 
 use crate::support::binary::{Binary, TestFolder, finish, is_root};
+use crate::support::skip::skip;
 use crate::support::wait_until;
 
 /// The user of the server.
@@ -118,13 +120,13 @@ fn another_user_is_refused() {
 #[tokio::test]
 async fn a_server_reports_that_it_cannot_read_the_ring() {
     let folder = TestFolder::new();
-    folder.configure("metrics.token = 'a token of Prometheus'");
+    folder.configure("metrics.token = 'a1b2c3d4e5f6a7b8c9d0'");
     let server = folder.serve().await;
     let ring = folder.path("keys/ring.json");
     let intact = fs::read(&ring).unwrap();
     let metrics = async || {
         let client = reqwest::Client::new();
-        let request = client.get(format!("{}/metrics", server.url)).bearer_auth("a token of Prometheus");
+        let request = client.get(format!("{}/metrics", server.url)).bearer_auth("a1b2c3d4e5f6a7b8c9d0");
         let text = request.send().await.unwrap().text().await.unwrap();
         text.lines()
             .find_map(|line| line.strip_prefix("countersign_key_ring_unreadable "))
@@ -167,4 +169,26 @@ async fn a_server_names_the_owner_of_a_ring_that_it_cannot_read() {
     let expected =
         "user id 0 owns keys/ring.json, and this process runs as user id 10001; run `chown 10001 keys/ring.json`";
     wait_until("the log names the owner", async || server.log.lock().unwrap().contains(expected)).await;
+}
+
+#[tokio::test]
+async fn a_server_runs_on_a_read_only_root_file_system() {
+    if !is_root() {
+        return;
+    }
+    if !Command::new("unshare").args(["-m", "true"]).status().is_ok_and(|status| status.success()) {
+        return skip("unshare cannot create a mount namespace");
+    }
+    let folder = TestFolder::empty();
+    folder.give_to(SERVER);
+    // Everything is read-only except the folder of the server, which is entered again after it is mounted.
+    let mount = "mount --make-rprivate / && mount -o remount,bind,ro / && mount --bind \"$PWD\" \"$PWD\" && \
+                 mount -o remount,bind,rw \"$PWD\" && cd \"$PWD\" && ! touch /etc/countersign-probe 2>/dev/null";
+    let user = format!("setpriv --reuid {SERVER} --regid {SERVER} --clear-groups");
+    let shell = format!("exec unshare -m /bin/sh -c '{mount} && exec {user} \"$0\" \"$@\"' \"$0\" \"$@\"");
+    let server = folder.serve_with_shell(&shell).await;
+    server.get("/.well-known/jwks.json").await.is(200);
+    folder.create("anna");
+    server.token("anna").await;
+    assert_all_belong_to_the_server(&folder, "the first start");
 }

@@ -245,6 +245,7 @@ pub fn copy_keys(to: &Path) {
                 rsa_bits: 2048,
                 certificate_name: "127.0.0.1".to_owned(),
             },
+            check_modes: true,
             default_algorithm: Algorithm::Es256,
         };
         KeyFolder::new(options, Clock::system(), Random::System).create().unwrap();
