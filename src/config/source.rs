@@ -143,14 +143,39 @@ pub(super) fn read_environment(variables: impl IntoIterator<Item = (String, Stri
 }
 
 /// Whether a variable with the prefix is not a setting. Countersign's scripts read `COUNTERSIGN_BIN`, the binary to
-/// run. Container orchestrators set `COUNTERSIGN_PORT=tcp://…`, `COUNTERSIGN_SERVICE_HOST` and others for a service
-/// named "countersign".
+/// run, and images set `COUNTERSIGN_VERSION`. Kubernetes sets variables for each service of the namespace.
 fn is_foreign_variable(rest: &str, value: &str) -> bool {
-    rest == "BIN"
-        || rest == "SERVICE_HOST"
-        || rest.starts_with("SERVICE_PORT")
-        || (rest == "PORT" && value.contains("://"))
-        || (rest.starts_with("PORT_") && (rest.contains("_TCP") || rest.contains("_UDP")))
+    rest == "BIN" || rest == "VERSION" || is_service_variable(rest, value)
+}
+
+/// Whether Kubernetes derives the variable from the name of a service: `countersign`, or `countersign-` and more. The
+/// variables of a service `NAME` are `NAME_SERVICE_HOST`, `NAME_SERVICE_PORT`, `NAME_SERVICE_PORT_<port name>`,
+/// `NAME_PORT=tcp://…`, and `NAME_PORT_<number>_<protocol>` with `_PROTO`, `_PORT` or `_ADDR` or nothing at the end.
+fn is_service_variable(rest: &str, value: &str) -> bool {
+    // What follows the name of the service. A name ends with a letter or a digit.
+    let endings = rest.match_indices('_').map(|(at, _)| (&rest[..at], &rest[at + 1..]));
+    let mut endings =
+        endings.filter(|(name, _)| name.ends_with(|c: char| c.is_ascii_alphanumeric())).map(|(_, end)| end);
+    let is_service_ending = |ending: &str| match ending {
+        "SERVICE_HOST" | "SERVICE_PORT" => true,
+        "PORT" => value.contains("://"),
+        _ => {
+            // The name of a port has no two hyphens in a row, so this is not the name of a section.
+            ending.strip_prefix("SERVICE_PORT_").is_some_and(|port| !port.contains("__"))
+                || ending.strip_prefix("PORT_").is_some_and(is_port_ending)
+        }
+    };
+    is_service_ending(rest) || endings.any(is_service_ending)
+}
+
+/// Whether this is `<number>_<protocol>`, with `_PROTO`, `_PORT` or `_ADDR` or nothing at the end.
+fn is_port_ending(ending: &str) -> bool {
+    let mut parts = ending.split('_');
+    let is_number = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
+    parts.next().is_some_and(is_number)
+        && parts.next().is_some_and(|protocol| ["TCP", "UDP", "SCTP"].contains(&protocol))
+        && parts.next().is_none_or(|member| ["PROTO", "PORT", "ADDR"].contains(&member))
+        && parts.next().is_none()
 }
 
 /// Adds the values of the command line: pairs of a dotted key and a value.

@@ -171,16 +171,49 @@ fn unknown_keys_are_rejected_at_any_depth_and_source() {
 }
 
 #[test]
-fn orchestrator_variables_are_ignored() {
-    let links = [
-        ("COUNTERSIGN_PORT", "tcp://10.0.0.1:80"),
-        ("COUNTERSIGN_BIN", "/usr/local/bin/countersign"),
-        ("COUNTERSIGN_SERVICE_HOST", "10.0.0.1"),
-        ("COUNTERSIGN_SERVICE_PORT_HTTP", "80"),
-        ("COUNTERSIGN_PORT_80_TCP_ADDR", "10.0.0.1"),
-    ];
-    assert!(from_environment(&links).is_ok());
-    assert!(from_environment(&[("COUNTERSIGN_PORT", "8080")]).unwrap_err().contains("unknown setting"));
+fn variables_of_services_and_images_are_ignored() {
+    for service in ["", "METRICS_", "ID_EXAMPLE_ORG_", "A1_", "SERVER_", "X__Y_", "SERVICE_HOST_", "PORT_80_TCP_"] {
+        for (ending, value) in [
+            ("SERVICE_HOST", "10.0.0.1"),
+            ("SERVICE_HOST", "fd00::1"),
+            ("SERVICE_PORT", "80"),
+            ("SERVICE_PORT_HTTP", "80"),
+            ("SERVICE_PORT_HTTP_METRICS_2", "80"),
+            ("PORT", "tcp://10.0.0.1:80"),
+            ("PORT", "udp://[fd00::1]:53"),
+            ("PORT", "sctp://10.0.0.1:80"),
+            ("PORT_80_TCP", "tcp://10.0.0.1:80"),
+            ("PORT_80_TCP_PROTO", "tcp"),
+            ("PORT_80_TCP_PORT", "80"),
+            ("PORT_80_TCP_ADDR", "10.0.0.1"),
+            ("PORT_53_UDP_ADDR", "10.0.0.1"),
+            ("PORT_36412_SCTP", "sctp://10.0.0.1:36412"),
+        ] {
+            let name = format!("COUNTERSIGN_{service}{ending}");
+            assert!(from_environment(&[(&name, value)]).is_ok(), "{name}={value}");
+        }
+    }
+    for name in ["COUNTERSIGN_BIN", "COUNTERSIGN_VERSION"] {
+        assert!(from_environment(&[(name, "1.2.3")]).is_ok(), "{name}");
+    }
+    // Mistyped settings are errors as before.
+    for (name, value) in [
+        ("COUNTERSIGN_PORT", "8080"),
+        ("COUNTERSIGN_METRICS_PORT", "9090"),
+        ("COUNTERSIGN_SERVER_LISTEN", "10.0.0.1:80"),
+        ("COUNTERSIGN_SERVICE", "10.0.0.1"),
+        ("COUNTERSIGN_SERVICE_HOSTS", "10.0.0.1"),
+        ("COUNTERSIGN_PORT_HTTP", "80"),
+        ("COUNTERSIGN_PORT_80_HTTP", "80"),
+        ("COUNTERSIGN_PORT_80_TCP_HOST", "10.0.0.1"),
+        ("COUNTERSIGN_VERSIONS", "1"),
+        ("COUNTERSIGN_SOCIAL__OIDC__A_SERVICE_PORT_X__ISSUE", "https://example.com"),
+    ] {
+        assert!(from_environment(&[(name, value)]).unwrap_err().contains("unknown setting"), "{name}={value}");
+    }
+    // The name of a service cannot end with a hyphen, so this is a setting.
+    let error = from_environment(&[("COUNTERSIGN_EMAIL__PORT", "tcp://10.0.0.1:25")]).unwrap_err();
+    assert!(error.contains("email.port"), "{error}");
 }
 
 #[test]
