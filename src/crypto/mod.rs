@@ -25,6 +25,8 @@ pub mod name_hash;
 pub mod password_hash;
 pub mod pem;
 pub mod pem_file;
+#[cfg(test)]
+mod pem_tests;
 mod private_half;
 pub mod refresh_token;
 pub mod reset_hash;
