@@ -110,6 +110,11 @@ pub fn explain(path: &Path, error: io::Error) -> io::Error {
     )
 }
 
+/// The permissions of an entry that are wider than `allowed`.
+pub fn excess(entry: &Metadata, allowed: u32) -> u32 {
+    entry.mode() & 0o777 & !allowed
+}
+
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {

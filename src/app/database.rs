@@ -5,6 +5,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result};
 
+use super::data_folder;
 use crate::backup::serving;
 use crate::config::Config;
 use crate::config::deploy::unsafe_for_production;
@@ -40,6 +41,7 @@ fn open_by(config: &Config, open: fn(&Path) -> Result<Database, StoreError>) -> 
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         create_folder(folder).with_context(|| format!("creating the folder {} for the database", folder.display()))?;
     }
+    data_folder::make_private(config)?;
     let database = open(path).with_context(|| format!("opening the database {}", path.display()))?;
     Ok(Store::Sqlite(database))
 }
@@ -47,6 +49,7 @@ fn open_by(config: &Config, open: fn(&Path) -> Result<Database, StoreError>) -> 
 /// Checks an existing database. Changes nothing.
 pub(super) fn check(config: &Config) -> Result<()> {
     let path = config.database.sqlite_path();
+    data_folder::wide_entries(config)?;
     if path.exists() {
         Database::check(path).with_context(|| format!("checking the database {}", path.display()))?;
     }
@@ -64,6 +67,7 @@ pub fn deploy_findings(config: &Config) -> Result<(Vec<Finding>, bool)> {
         Some(DatabaseFacts::default())
     };
     let mut found = unsafe_for_production(config);
+    found.extend(data_folder::findings(config)?);
     let is_complete = facts.is_some();
     found.extend(facts.into_iter().flat_map(|facts| facts.findings(config.admin.is_some())));
     Ok((found, is_complete))

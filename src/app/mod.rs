@@ -50,6 +50,7 @@ use crate::telemetry::counters::Counters;
 use crate::telemetry::jwks_clients::JwksClients;
 use crate::throttle::Throttle;
 
+mod data_folder;
 mod database;
 mod first_superuser;
 mod keep_alive;

@@ -11,6 +11,7 @@ use crate::app;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::crypto::key_ring::KeyRing;
+use crate::domain::finding::Finding;
 use crate::domain::time::Timestamp;
 use crate::issuer::keys::next_rotations;
 use crate::keys::{KeySource, LoadedRing};
@@ -36,7 +37,12 @@ impl CheckArgs {
             Err(error) if error.is_empty() => print::message("There are no keys yet. The first start creates them."),
             Err(error) => return Err(error.into()),
         }
-        let found = if self.deploy || self.strict { report_findings(config)? } else { 0 };
+        let found = if self.deploy || self.strict {
+            report_findings(config)?
+        } else {
+            config.warnings.iter().for_each(print_finding);
+            0
+        };
         print::message(match found {
             0 => "The settings are valid.".to_owned(),
             count => format!("The settings are valid. Unsafe in production: {count}."),
@@ -67,13 +73,15 @@ fn report_keys(config: &Config, ring: &KeyRing, now: Timestamp) {
     }
 }
 
+fn print_finding(finding: &Finding) {
+    print::warn(format!("{}: {}; {}", finding.setting, finding.condition, finding.consequence));
+    print::hint(&finding.fix);
+}
+
 /// Prints what is unsafe in production, and returns the number of findings.
 fn report_findings(config: &Config) -> Result<usize> {
     let (found, is_complete) = app::deploy_findings(config)?;
-    for finding in &found {
-        print::warn(format!("{}: {}; {}", finding.setting, finding.condition, finding.consequence));
-        print::hint(&finding.fix);
-    }
+    found.iter().for_each(print_finding);
     if !is_complete {
         print::warn("the runtime settings and the users were not checked; the next start migrates the database first");
     }

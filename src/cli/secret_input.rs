@@ -1,6 +1,7 @@
 //! Reads secrets from a terminal without echo, from standard input or from a file.
 
-use std::io::{self, IsTerminal as _, Read as _};
+use std::fs::File;
+use std::io::{self, IsTerminal as _, Read};
 use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
@@ -8,8 +9,8 @@ use anyhow::{Context as _, Result, bail};
 use crate::domain::password::Password;
 use crate::domain::secret::SecretText;
 
-/// The maximum number of bytes read from standard input. It is longer than any password, and limits the read if the
-/// wrong file is redirected to standard input.
+/// The maximum number of bytes of an input. It is longer than any password, and limits the read if the wrong file is
+/// named or redirected to standard input.
 const MAX_BYTES: u64 = 64 * 1024;
 
 /// Reads a new password from standard input, or prompts for it twice.
@@ -28,17 +29,15 @@ pub fn new_password(from_stdin: bool) -> Result<Password> {
     Ok(Password::new(first))
 }
 
-/// Reads standard input to its end, but at most 64 KiB, and removes the line break at the end.
+/// Reads standard input to its end, and removes the line break at the end.
 pub fn stdin_line() -> Result<String> {
-    let mut text = String::new();
-    io::stdin().take(MAX_BYTES).read_to_string(&mut text).context("cannot read standard input")?;
-    Ok(without_line_break(text))
+    read_text(io::stdin()).map(without_line_break).context("cannot read standard input")
 }
 
 /// Reads a passphrase from a file, without the line break at its end.
 pub fn passphrase_file(path: &Path) -> Result<SecretText> {
-    let text =
-        std::fs::read_to_string(path).with_context(|| format!("cannot read the passphrase from {}", path.display()))?;
+    let text = File::open(path).map_err(Into::into).and_then(read_text);
+    let text = text.with_context(|| format!("cannot read the passphrase from {}", path.display()))?;
     let text = without_line_break(text);
     if text.is_empty() {
         bail!("cannot read the passphrase from {}: the file is empty", path.display());
@@ -54,6 +53,17 @@ pub fn passphrase(file: &Path) -> Result<SecretText> {
     let text = rpassword::prompt_password(format!("Passphrase of {}: ", file.display()))
         .context("cannot read the passphrase")?;
     Ok(SecretText::new(text))
+}
+
+/// Reads a text to its end. A longer one than the maximum is an error, because a part of a password must not become the
+/// password.
+fn read_text(from: impl Read) -> Result<String> {
+    let mut text = String::new();
+    from.take(MAX_BYTES + 1).read_to_string(&mut text)?;
+    if text.len() as u64 > MAX_BYTES {
+        bail!("it has more than {MAX_BYTES} bytes");
+    }
+    Ok(text)
 }
 
 fn without_line_break(mut text: String) -> String {

@@ -15,6 +15,7 @@ use super::print;
 use crate::app::FirstSuperuser;
 use crate::clock::Clock;
 use crate::config::{Config, LogFormat};
+use crate::domain::finding::Finding;
 use crate::issuer::Issuer;
 use crate::random::Random;
 use crate::{app, telemetry};
@@ -42,6 +43,9 @@ impl ServeArgs {
         let log = &config.log;
         let collector = config.traces.as_ref().map(|traces| traces.collector.as_str());
         let traces = telemetry::start(&log.level, log.format == LogFormat::Json, collector)?;
+        for Finding { setting, condition, consequence, fix } in &config.warnings {
+            tracing::warn!(setting, "{condition}; {consequence}; {fix}");
+        }
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(THREADS).enable_all().build()?;
         let served = runtime.block_on(serve(config));
         traces.end();

@@ -17,7 +17,7 @@ pub fn unsafe_for_production(config: &Config) -> Vec<Finding> {
         social(config),
         other_sections(config),
     ];
-    findings.into_iter().flatten().collect()
+    findings.into_iter().flatten().chain(config.warnings.iter().cloned()).collect()
 }
 
 fn network(config: &Config) -> Vec<Finding> {

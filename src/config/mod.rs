@@ -15,6 +15,7 @@ mod email;
 mod metrics;
 mod problem;
 mod reader;
+mod secret_source;
 mod server;
 mod social;
 mod source;
@@ -40,6 +41,7 @@ pub use source::SettingSource;
 pub use tokens::{DialectsConfig, KeysConfig, PasswordsConfig, RestJwtConfig, ThrottleConfig, TokensConfig};
 pub use traces::TracesConfig;
 
+use crate::domain::finding::Finding;
 use crate::domain::public_url::local_url;
 use reader::Reader;
 use source::SourcedValues;
@@ -92,6 +94,8 @@ pub struct Config {
     pub traces: Option<TracesConfig>,
     /// Every setting with its key, its value in force and its source, for display. Includes settings that are not set.
     pub settings: Vec<BootSetting>,
+    /// What is suspicious about the sources of the secrets. Each start warns about it, and `check --deploy` lists it.
+    pub warnings: Vec<Finding>,
 }
 
 /// The sources of the settings.
@@ -176,12 +180,13 @@ impl Config {
             metrics: MetricsConfig::read(r),
             traces: TracesConfig::read(r),
             settings: Vec::new(),
+            warnings: Vec::new(),
             server,
             data_dir,
             keys_dir,
             templates_dir,
         };
-        config.settings = reader.finish()?;
+        (config.settings, config.warnings) = reader.finish()?;
         Ok(config)
     }
 
@@ -246,5 +251,7 @@ impl Default for Config {
     }
 }
 
+#[cfg(test)]
+mod secret_tests;
 #[cfg(test)]
 mod tests;

@@ -5,16 +5,25 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Display;
+use std::fs::File;
+use std::io::Read as _;
 use std::ops::RangeInclusive;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use zeroize::Zeroizing;
 
 use super::problem::{ConfigError, ConfigProblem};
+use super::secret_source::{SourceFiles, stray_ends};
 use super::source::{RawValue, SettingSource, SourcedValue, SourcedValues};
 use super::unknown_key::unknown_key;
 use super::value::{self, ParsedValue};
+use crate::domain::finding::Finding;
 use crate::domain::secret::SecretText;
+
+/// The maximum size of a file with a secret, in bytes. It is longer than any secret, and limits the read if the wrong file
+/// is named, for example a device.
+const SECRET_FILE_MAX: u64 = 64 * 1024;
 
 /// The value of a setting for something that never happens.
 const NEVER: &str = "never";
@@ -36,11 +45,21 @@ pub(super) struct Reader {
     invalid: BTreeSet<String>,
     settings: Vec<BootSetting>,
     problems: Vec<ConfigProblem>,
+    warnings: Vec<Finding>,
+    source_files: SourceFiles,
 }
 
 impl Reader {
     pub(super) fn new(given: SourcedValues) -> Self {
-        Self { given, used: BTreeSet::new(), invalid: BTreeSet::new(), settings: Vec::new(), problems: Vec::new() }
+        Self {
+            given,
+            used: BTreeSet::new(),
+            invalid: BTreeSet::new(),
+            settings: Vec::new(),
+            problems: Vec::new(),
+            warnings: Vec::new(),
+            source_files: SourceFiles::default(),
+        }
     }
 
     /// Reads one setting. If `read` rejects the given value, records the error and returns the default.
@@ -192,12 +211,23 @@ impl Reader {
             | (Some(SourcedValue { value, source: source @ SettingSource::Flag }), _) => {
                 (value::secret(&value), source)
             }
-            (_, Some(SourcedValue { value, source })) => (read_secret(&value).map(Some), source),
+            (_, Some(SourcedValue { value, source })) => {
+                if let Ok(path) = value::text(&value) {
+                    self.source_files.add(Path::new(path), Some(key));
+                }
+                (read_secret(&value).map(Some), source)
+            }
         };
         let secret = found.unwrap_or_else(|message| {
             self.note(key, ConfigProblem::new(format_args!("{source}: {key}"), message));
             None
         });
+        if let Some(secret) = &secret {
+            self.warnings.extend(stray_ends(key, secret.expose(), &source.to_string()));
+            if let SettingSource::File { path, .. } = &source {
+                self.source_files.add(path, Some(key));
+            }
+        }
         let value = secret.as_ref().map(|_| "\"…\"".to_owned());
         self.settings.push(BootSetting { key: key.to_owned(), value, source });
         secret
@@ -207,7 +237,7 @@ impl Reader {
     /// leave the keys unencrypted, or make encrypted keys unreadable.
     pub(super) fn non_empty_secret(&mut self, key: &str) -> Option<SecretText> {
         if let Some(SourcedValue { value: RawValue::Word(text) | RawValue::Text(text), source }) = self.given.get(key)
-            && text.is_empty()
+            && value::without_line_ending(text).is_empty()
         {
             let message = "must not be empty; set the secret, or remove the setting";
             let problem = ConfigProblem::new(format_args!("{source}: {key}"), message);
@@ -246,25 +276,53 @@ impl Reader {
         self.note(keys[0], ConfigProblem::new(subject, message));
     }
 
-    /// Returns every setting that was read.
+    /// Reads an optional path of a file that holds a secret.
+    pub(super) fn secret_path<E: Display>(
+        &mut self,
+        key: &str,
+        parse: impl FnOnce(&str) -> Result<PathBuf, E>,
+    ) -> Option<PathBuf> {
+        let path = self.optional(key, parse);
+        if let Some(path) = &path {
+            self.source_files.add(path, Some(key));
+        }
+        path
+    }
+
+    /// Returns every setting that was read, and the warnings about the sources of the secrets.
     ///
     /// # Errors
     /// All recorded errors, and one error for each given key that is unknown.
-    pub(super) fn finish(mut self) -> Result<Vec<BootSetting>, ConfigError> {
+    pub(super) fn finish(mut self) -> Result<(Vec<BootSetting>, Vec<Finding>), ConfigError> {
+        for given in self.given.values() {
+            if let SettingSource::File { path, .. } = &given.source {
+                self.source_files.add(path, None);
+            }
+        }
         let known: Vec<&str> = self.settings.iter().map(|setting| setting.key.as_str()).collect();
         let unused = self.given.iter().filter(|(key, _)| !self.used.contains(*key));
         self.problems.extend(unused.map(|(key, given)| unknown_key(key, given, &known)));
-        if self.problems.is_empty() { Ok(self.settings) } else { Err(ConfigError { problems: self.problems }) }
+        if !self.problems.is_empty() {
+            return Err(ConfigError { problems: self.problems });
+        }
+        self.warnings.extend(self.source_files.findings());
+        Ok((self.settings, self.warnings))
     }
 }
 
-/// Reads the secret from the file that a variable names. The error never contains any of the file's content.
+/// Reads the secret from the file that a variable names, without one line ending. The error never contains any of the
+/// file's content.
 fn read_secret(path: &RawValue) -> Result<SecretText, String> {
     let path = value::text(path)?;
-    let bytes =
-        std::fs::read(path).map(Zeroizing::new).map_err(|e| format!("cannot read {}: {e}", value::quote(path)))?;
+    let mut bytes = Zeroizing::new(Vec::new());
+    File::open(path)
+        .and_then(|file| file.take(SECRET_FILE_MAX + 1).read_to_end(&mut bytes))
+        .map_err(|e| format!("cannot read {}: {e}", value::quote(path)))?;
+    if bytes.len() as u64 > SECRET_FILE_MAX {
+        return Err(format!("{} has more than {SECRET_FILE_MAX} bytes", value::quote(path)));
+    }
     let text = std::str::from_utf8(&bytes).map_err(|_| format!("{} is not UTF-8 text", value::quote(path)))?;
-    match text.trim_end_matches(['\r', '\n']) {
+    match value::without_line_ending(text) {
         "" => Err(format!("{} is empty; write the secret into it", value::quote(path))),
         secret => Ok(SecretText::new(secret.to_owned())),
     }

@@ -105,7 +105,7 @@ impl ServerConfig {
 impl TlsConfig {
     fn read(r: &mut Reader) -> Option<Self> {
         let certificate = r.optional("tls.certificate", path);
-        let key = r.optional("tls.key", path);
+        let key = r.secret_path("tls.key", path);
         let self_signed = r.flag("tls.self_signed", false);
         r.require(
             &["tls.certificate", "tls.key"],

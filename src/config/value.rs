@@ -19,13 +19,20 @@ pub(super) fn text(value: &RawValue) -> Result<&str, String> {
     }
 }
 
-/// Reads a secret without trimming it. An empty text counts as absent.
+/// Reads a secret. An empty text counts as absent. A value of the environment or the command line loses one line ending,
+/// which a shell or a file added to it; otherwise a secret is not trimmed.
 pub(super) fn secret(value: &RawValue) -> Result<Option<SecretText>, String> {
-    match value {
-        RawValue::Word(text) | RawValue::Text(text) if text.is_empty() => Ok(None),
-        RawValue::Word(text) | RawValue::Text(text) => Ok(Some(SecretText::new(text.to_string()))),
-        _ => Err("must be a string in quotes".to_owned()),
-    }
+    let text = match value {
+        RawValue::Word(text) => without_line_ending(text),
+        RawValue::Text(text) => text,
+        _ => return Err("must be a string in quotes".to_owned()),
+    };
+    Ok((!text.is_empty()).then(|| SecretText::new(text.to_owned())))
+}
+
+/// Removes one line ending.
+pub(super) fn without_line_ending(text: &str) -> &str {
+    text.strip_suffix('\n').map_or(text, |line| line.strip_suffix('\r').unwrap_or(line))
 }
 
 pub(super) fn integer(value: &RawValue) -> Option<i64> {
@@ -133,6 +140,12 @@ mod tests {
     fn secrets_keep_white_space_and_empty_secrets_count_as_unset() {
         let read = |value| secret(&value).map(|found| found.map(|s| s.expose().to_owned()));
         assert_eq!(read(word(" a b ")), Ok(Some(" a b ".to_owned())));
+        assert_eq!(read(word("abc\n")), Ok(Some("abc".to_owned())));
+        assert_eq!(read(word("abc\r\n")), Ok(Some("abc".to_owned())));
+        assert_eq!(read(word("abc\n\n")), Ok(Some("abc\n".to_owned())));
+        assert_eq!(read(word("abc\r")), Ok(Some("abc\r".to_owned())));
+        assert_eq!((read(word("\n")), read(word(""))), (Ok(None), Ok(None)));
+        assert_eq!(read(text_value("abc\n")), Ok(Some("abc\n".to_owned())));
         assert_eq!(read(text_value("")), Ok(None));
         assert_eq!(read(RawValue::Integer(1234)), Err("must be a string in quotes".to_owned()));
     }

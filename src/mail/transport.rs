@@ -78,6 +78,9 @@ async fn write_file(folder: &Path, outgoing: &OutgoingMail<'_>) -> Result<(), Se
 }
 
 fn replace_file(folder: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
+    if fs::symlink_metadata(folder).is_ok_and(|entry| entry.is_symlink()) {
+        return Err(io::Error::other("the folder is a symbolic link, which could lead e-mails elsewhere"));
+    }
     create_folder(folder)?;
     let unfinished = folder.join(format!(".{name}.tmp"));
     let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&unfinished)?;

@@ -1,5 +1,8 @@
 //! `countersign settings` and `countersign check`: runtime settings, boot settings and unsafe settings.
 
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+
 use serde_json::{Value, json};
 
 use super::names;
@@ -170,6 +173,8 @@ fn check_deploy_lists_unsafe_settings() {
          email.host = 'mail.example.com'\nemail.from = 'id@example.com'\n",
     );
     folder.run(&["keys", "rotate"]).is(0);
+    assert_eq!(findings(&folder)[0], "keys.passphrase", "other users can read the file");
+    fs::set_permissions(folder.path("countersign.toml"), fs::Permissions::from_mode(0o600)).unwrap();
     assert_eq!(findings(&folder), ["registration.open", "admin.username"], "no database yet");
     folder.run(&["settings", "set", "registration.open", "false"]).is(0);
     assert_eq!(findings(&folder), ["admin.username"]);

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod configuration;
+mod data_folder;
 mod import;
 mod key_folder;
 mod keys;
