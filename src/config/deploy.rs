@@ -260,7 +260,7 @@ mod tests {
             ("passphrase = \"correct horse\"", "", "keys.passphrase"),
             ("correct horse\"", "correct horse\"\ncheck_modes = false", "keys.check_modes"),
             ("correct horse\"", "correct horse\"\nrotate_every = \"never\"", "keys.rotate_every"),
-            ("reject_common = true", "", "passwords.reject_common"),
+            ("reject_common = true", "reject_common = false", "passwords.reject_common"),
             ("reject_common = true", "reject_common = true\nmemory_kib = 9728", "passwords.memory_kib"),
             ("reject_common = true", "reject_common = true\niterations = 1", "passwords.memory_kib"),
             ("[email]", "[throttle]\nenabled = false\n[email]", "throttle.enabled"),

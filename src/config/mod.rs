@@ -166,7 +166,7 @@ impl Config {
             tls,
             tokens: TokensConfig::read(r, &server.public_url, &keys),
             keys,
-            passwords: PasswordsConfig::read(r),
+            passwords: PasswordsConfig::read(r, &server.public_url),
             accounts: AccountsConfig::read(r),
             email: EmailConfig::read(r, &server.public_url),
             admin: AdminConfig::read(r),

@@ -56,7 +56,7 @@ pub struct PasswordsConfig {
     pub parallelism: u32,
     /// The minimum length of a new password in bytes: 8 to 128.
     pub min_length: usize,
-    /// Whether common passwords are rejected.
+    /// Whether common passwords are rejected. Default: unless the public URL is one of this machine alone.
     pub reject_common: bool,
 }
 
@@ -139,13 +139,13 @@ impl TokensConfig {
 }
 
 impl PasswordsConfig {
-    pub(super) fn read(r: &mut Reader) -> Self {
+    pub(super) fn read(r: &mut Reader, public_url: &PublicUrl) -> Self {
         Self {
             memory_kib: r.number("passwords.memory_kib", 19_456, 8192..=1_048_576),
             iterations: r.number("passwords.iterations", 2, 1..=20),
             parallelism: r.number("passwords.parallelism", 1, 1..=16),
             min_length: r.number("passwords.min_length", 8, 8..=128),
-            reject_common: r.flag("passwords.reject_common", false),
+            reject_common: r.flag("passwords.reject_common", !public_url.is_loopback()),
         }
     }
 }
@@ -339,6 +339,35 @@ mod tests {
         );
         assert!(problem("dialects.enabled = ['simple_jwt']").contains("unknown dialect `simple_jwt`"));
         assert!(problem("dialects.enabled = 'simplejwt'").contains("must be a list"));
+    }
+
+    #[test]
+    fn common_passwords_are_rejected_unless_only_this_machine_calls() {
+        for (url, expected) in [
+            ("http://127.0.0.1:8080", false),
+            ("http://127.8.9.10", false),
+            ("https://localhost", false),
+            ("http://id.localhost:8080", false),
+            ("http://[::1]:8080", false),
+            ("https://id.example.com", true),
+            ("http://id.example.com", true),
+            ("http://10.0.0.1:8080", true),
+            ("http://192.168.1.2", true),
+            ("http://[fd00::1]", true),
+            ("https://localhost.example.com", true),
+        ] {
+            let url = format!("server.public_url = '{url}'");
+            assert_eq!(Config::from_toml(&url).unwrap().passwords.reject_common, expected, "{url}");
+            for explicit in [true, false] {
+                let toml = format!("{url}\npasswords.reject_common = {explicit}");
+                assert_eq!(Config::from_toml(&toml).unwrap().passwords.reject_common, explicit, "{toml}");
+            }
+        }
+        let listening = |listen: &str| Config::from_toml(&format!("server.listen = '{listen}'")).unwrap();
+        assert!(
+            !listening("127.0.0.1:9000").passwords.reject_common && listening("10.0.0.1:9000").passwords.reject_common
+        );
+        assert!(!listening("0.0.0.0:9000").passwords.reject_common, "its default URL is one of this machine");
     }
 
     #[test]

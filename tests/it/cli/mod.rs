@@ -2,6 +2,7 @@
 //! (failure) and 2 (usage error).
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod common_passwords;
 mod configuration;
 mod data_folder;
 mod import;
