@@ -11,6 +11,8 @@ use crate::config::Config;
 use crate::domain::finding::Finding;
 use crate::private_files::{FILE_MODE, FOLDER_MODE, effective_user, excess, is_ours};
 
+/// The bits that are no permissions, such as the setgid bit.
+const SPECIAL: u32 = 0o7000;
 /// The sticky bit: a folder that many users share, such as `/tmp`.
 const STICKY: u32 = 0o1000;
 
@@ -53,7 +55,7 @@ pub(super) fn make_private(config: &Config) -> Result<()> {
     let wide = wide_entries(config)?;
     let Some(WideEntry { path, mode, .. }) = wide.first() else { return Ok(()) };
     for WideEntry { path, mode, allowed } in &wide {
-        let changed = fs::set_permissions(path, fs::Permissions::from_mode(mode & allowed));
+        let changed = fs::set_permissions(path, fs::Permissions::from_mode(mode & (SPECIAL | allowed)));
         match changed {
             Err(error) if error.kind() == ErrorKind::ReadOnlyFilesystem => {}
             changed => changed.with_context(|| format!("removing the access of other users to {}", path.display()))?,

@@ -98,7 +98,18 @@ impl Reader {
     /// setting must be valid for each value of that setting.
     pub(super) fn text<T, E: Display>(&mut self, key: &str, default: &str, parse: impl Fn(&str) -> Result<T, E>) -> T {
         let Ok(fallback) = parse(default) else { panic!("the default of {key} is not valid") };
-        self.setting(key, (fallback, Some(value::quote(default))), |given| {
+        self.derived(key, fallback, default, parse)
+    }
+
+    /// Reads a text that `parse` accepts, with a default that is derived from another setting and not parsed.
+    pub(super) fn derived<T, E: Display>(
+        &mut self,
+        key: &str,
+        default: T,
+        shown: &str,
+        parse: impl Fn(&str) -> Result<T, E>,
+    ) -> T {
+        self.setting(key, (default, Some(value::quote(shown))), |given| {
             let text = value::text(given)?;
             Ok((parse(text).map_err(|e| e.to_string())?, Some(value::quote(text))))
         })

@@ -127,8 +127,11 @@ impl TlsConfig {
 
 impl DatabaseConfig {
     pub(super) fn read(r: &mut Reader, data_dir: &std::path::Path) -> Self {
-        let default = format!("sqlite:{}", data_dir.join("countersign.db").display());
-        Self { url: r.text("database.url", &default, database_url) }
+        let file = data_dir.join("countersign.db");
+        // A path that begins with two slashes would lose them when the URL is read.
+        let slashes = if file.display().to_string().starts_with("//") { "//" } else { "" };
+        let shown = format!("sqlite:{slashes}{}", file.display());
+        Self { url: r.derived("database.url", DatabaseUrl::Sqlite(file), &shown, database_url) }
     }
 }
 
@@ -276,8 +279,17 @@ mod tests {
         }
         let error = problem("database.url = 'postgres://me:hunter2@db/countersign'");
         assert!(error.contains("postgres://…@db") && !error.contains("hunter2"), "{error}");
-        let moved = Config::from_toml("data_dir = '/srv/c'").unwrap();
-        assert_eq!(moved.database.url, DatabaseUrl::Sqlite("/srv/c/countersign.db".into()));
+        for folder in
+            ["/srv/c", "what?", "a?b=c", "//srv/c", "///srv", ":memory:", "a b", "sqlite:", "%20", "#", "é", "/"]
+        {
+            let moved = Config::from_toml(&format!("data_dir = '{folder}'")).unwrap();
+            assert_eq!(moved.database.sqlite_path(), Path::new(folder).join("countersign.db"), "{folder}");
+            let shown = moved.settings.iter().find(|setting| setting.key == "database.url").unwrap().value.clone();
+            let shown = shown.unwrap().trim_matches('"').to_owned();
+            if !folder.contains('?') {
+                assert_eq!(database_url(&shown), Ok(moved.database.url), "{shown}");
+            }
+        }
     }
 
     #[test]

@@ -56,17 +56,23 @@ async fn common_passwords_are_rejected_in_every_way_to_set_one() {
 
 #[tokio::test]
 async fn common_passwords_are_accepted_on_this_machine_or_if_the_operator_says_so() {
-    for settings in ["", "server.public_url = 'http://localhost:8080'", "REJECT = false"] {
-        let settings = settings.replace("REJECT", &format!("{PUBLIC}\npasswords.reject_common"));
-        let folder = folder(&settings);
-        let server = folder.serve().await;
+    for (settings, reject_common) in
+        [("", ""), ("server.public_url = 'http://localhost:8080'", ""), (PUBLIC, "--set=passwords.reject_common=false")]
+    {
+        let folder = folder(settings);
+        let serve = ["serve", "--listen", "127.0.0.1:0", reject_common];
+        let serve = serve.iter().copied().filter(|argument| !argument.is_empty()).collect::<Vec<_>>();
+        let server = Binary::start(folder.command(&serve)).await.ready().await;
         let body = json!({"username": "bob", "email": "bob@example.com", "password": "password"});
         let registered: Value = server.post("/register", None, &body).await.is(200).json();
         assert_eq!(registered["status"], "OK", "{settings}");
-        folder.run_with(COMMON, &["users", "set-password", "anna", "--password-stdin"]).is(0);
+        let set = ["users", "set-password", "anna", "--password-stdin", reject_common];
+        let set = set.iter().copied().filter(|argument| !argument.is_empty()).collect::<Vec<_>>();
+        folder.run_with(COMMON, &set).is(0);
     }
-    let folder = folder("passwords.reject_common = true");
-    let server = folder.serve().await;
+    let folder = folder("");
+    let serve = ["serve", "--listen", "127.0.0.1:0", "--set=passwords.reject_common=true"];
+    let server = Binary::start(folder.command(&serve)).await.ready().await;
     assert_eq!(registrations(&server, COMMON).await, [false; 3]);
     assert_eq!(registrations(&server, PASSWORD).await, [true; 3]);
 }

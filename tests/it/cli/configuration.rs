@@ -266,3 +266,29 @@ fn tables_go_to_stdout_and_messages_to_stderr() {
         }
     }
 }
+
+#[tokio::test]
+async fn a_data_folder_may_have_any_name() {
+    for name in ["what?", "a b", "%20#", "./x//y", "é"] {
+        let folder = TestFolder::new();
+        folder.configure(&format!("data_dir = '{name}'"));
+        folder.create("anna");
+        folder.serve().await.token("anna").await;
+        folder.run(&["backup", "copy"]).is(0);
+        assert!(folder.path(name).join("countersign.db").exists(), "{name}");
+    }
+    let folder = TestFolder::new();
+    folder.configure(&format!("data_dir = '/{}'", folder.path("slashes").display()));
+    folder.create("anna");
+    assert!(folder.path("slashes/countersign.db").exists(), "a path that begins with two slashes");
+}
+
+#[test]
+fn an_endless_input_is_no_password() {
+    let folder = TestFolder::new();
+    let create = ["users", "create", "anna", "--email", "anna@example.com", "--password-stdin"];
+    folder.run_with(&"a".repeat(70_000), &create).fails(1, &["it has more than 65536 bytes"]);
+    assert!(!folder.path("data").exists());
+    folder.run(&["keys", "passphrase", "--new-file", "/dev/zero"]).fails(1, &["it has more than 65536 bytes"]);
+    folder.run(&["check"]).is(0);
+}
