@@ -7,7 +7,7 @@ use lettre::Address;
 use lettre::message::Mailbox;
 
 use super::error::{MailSetupError, PrepareError, SendError};
-use super::message::{OutgoingMail, mask_address, open_mail, seal_mail};
+use super::message::{OutgoingMail, mask_address, open_mail, pack_unsealed_mail, seal_mail};
 use super::site::Site;
 use super::template::{Mail, TemplatePreview, Templates};
 use super::transport::Transport;
@@ -50,7 +50,7 @@ struct MailerParts {
 
 impl Mailer {
     /// Creates a mailer. Reads the templates and renders each with samples, so that a broken template is found at the
-    /// start. Without keys, it cannot prepare an e-mail.
+    /// start. Without keys, it cannot prepare an e-mail with a secret, and does not encrypt others.
     pub fn new<'a>(options: MailerOptions, keys: impl Into<Option<&'a DerivedKeys>>) -> Result<Self, MailSetupError> {
         let site = Site::new(&options.public_url);
         let from = options.from.unwrap_or_else(|| site.default_sender());
@@ -67,9 +67,12 @@ impl Mailer {
     /// Renders and encrypts an e-mail for the outbox. Call this before you begin the transaction that queues the
     /// e-mail.
     pub fn prepare(&self, mail: &Mail, to: &Email, now: Timestamp, random: &Random) -> Result<NewMail, PrepareError> {
-        let seal = self.0.seal.as_ref().ok_or(PrepareError::NoSecret)?;
         let rendered = self.0.templates.render(mail, to)?;
-        let sealed = seal_mail(&rendered, seal, random);
+        let sealed = match &self.0.seal {
+            Some(seal) => seal_mail(&rendered, seal, random),
+            None if mail.has_secret() => return Err(PrepareError::NoSecret),
+            None => pack_unsealed_mail(&rendered, random),
+        };
         let expires_at = mail.valid_for().map(|valid_for| now + valid_for);
         Ok(NewMail { template: mail.template(), sealed, created_at: now, expires_at })
     }

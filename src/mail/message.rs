@@ -18,12 +18,18 @@ use super::error::SendError;
 use super::site::Site;
 use crate::crypto::aead::{Aead, UnsealError};
 use crate::domain::mail_item::{MailItem, SealedMail};
+use crate::domain::secret::SecretBytes;
 use crate::domain::time::Timestamp;
 use crate::domain::user::Email;
 use crate::random::Random;
 
 /// The associated data of sealed e-mails.
 const PURPOSE: &[u8] = b"mail";
+
+/// The beginning of an e-mail in the outbox that is not encrypted. Encrypted ones begin with a byte below 32.
+const UNSEALED: &[u8] = b"unsealed e-mail: ";
+/// The number of random bytes that follow. They make the message id of an e-mail unique.
+const UNSEALED_RANDOM: usize = 16;
 
 /// A rendered e-mail. It contains codes and links, so `Debug` does not show its content, and its bodies are wiped when
 /// dropped.
@@ -80,20 +86,37 @@ impl From<UnopenableMail> for SendError {
 
 /// Encrypts an e-mail for the outbox.
 pub fn seal_mail(mail: &RenderedMail, seal: &Aead, random: &Random) -> SealedMail {
+    SealedMail(seal.seal(PURPOSE, &to_json(mail), random))
+}
+
+/// Puts an e-mail without a secret into the form of the outbox without encrypting it, for a command that cannot open the
+/// secret of the issuer.
+pub fn pack_unsealed_mail(mail: &RenderedMail, random: &Random) -> SealedMail {
+    SealedMail([UNSEALED, &random.bytes::<UNSEALED_RANDOM>(), &to_json(mail)].concat())
+}
+
+fn to_json(mail: &RenderedMail) -> Zeroizing<Vec<u8>> {
     let content = MailContent { to: mail.to.as_str(), subject: &*mail.subject, text: &*mail.text, html: &*mail.html };
-    let json = Zeroizing::new(serde_json::to_vec(&content).expect("four strings can be serialized as JSON"));
-    SealedMail(seal.seal(PURPOSE, &json, random))
+    Zeroizing::new(serde_json::to_vec(&content).expect("four strings can be serialized as JSON"))
+}
+
+/// The content of an e-mail in the outbox.
+fn content(mail: &SealedMail, seal: &Aead) -> Result<SecretBytes, UnsealError> {
+    match mail.0.strip_prefix(UNSEALED) {
+        Some(unsealed) => Ok(SecretBytes::new(unsealed.get(UNSEALED_RANDOM..).unwrap_or_default().to_vec())),
+        None => seal.open(PURPOSE, &mail.0),
+    }
 }
 
 /// Encrypts the content of an e-mail in the outbox with another key. `None` if `from` does not decrypt it.
 pub fn reseal_mail(mail: &SealedMail, from: &Aead, to: &Aead, random: &Random) -> Option<SealedMail> {
-    let json = from.open(PURPOSE, &mail.0).ok()?;
+    let json = content(mail, from).ok()?;
     Some(SealedMail(to.seal(PURPOSE, json.expose(), random)))
 }
 
-/// Decrypts an e-mail that [`seal_mail`] encrypted.
+/// Decrypts an e-mail that [`seal_mail`] encrypted, or reads one that [`pack_unsealed_mail`] returned.
 pub fn open_mail(mail: &SealedMail, seal: &Aead) -> Result<RenderedMail, UnopenableMail> {
-    let json = seal.open(PURPOSE, &mail.0)?;
+    let json = content(mail, seal)?;
     let content: MailContent<String> = serde_json::from_slice(json.expose()).map_err(|_| UnopenableMail::Content)?;
     let to = Email::from_stored(content.to);
     Ok(RenderedMail { to, subject: content.subject, text: content.text, html: content.html })
@@ -228,6 +251,23 @@ mod tests {
             (&mail.to, &mail.subject, &mail.text, &mail.html)
         );
         assert!(!sealed.0.windows(4).any(|window| window == b"anna"));
+    }
+
+    #[test]
+    fn an_unsealed_email_is_opened_and_sealed_later() {
+        let mail = rendered("Grüße");
+        let random = Random::seeded(1);
+        let unsealed = pack_unsealed_mail(&mail, &random);
+        assert_ne!(unsealed.0, pack_unsealed_mail(&mail, &random).0, "the message id is a hash of these bytes");
+        let sealed = reseal_mail(&unsealed, &seal(), &seal(), &random).unwrap();
+        assert!(!sealed.0.windows(4).any(|window| window == b"anna"));
+        for stored in [unsealed, sealed] {
+            let again = open_mail(&stored, &seal()).unwrap();
+            assert_eq!((&again.to, &again.text), (&mail.to, &mail.text));
+        }
+        for damaged in [UNSEALED.to_vec(), [UNSEALED, b"short"].concat()] {
+            assert!(matches!(open_mail(&SealedMail(damaged), &seal()), Err(UnopenableMail::Content)));
+        }
     }
 
     #[test]

@@ -61,6 +61,15 @@ impl Mail {
         }
     }
 
+    /// Whether the e-mail contains a code or a link that changes something. Only such an e-mail must be encrypted in the
+    /// outbox.
+    pub fn has_secret(&self) -> bool {
+        match self {
+            Self::ResetCode { .. } | Self::RestoreLink { .. } => true,
+            Self::Test => false,
+        }
+    }
+
     /// Returns one e-mail of each kind for a short user name, and one for a long user name with special characters. A
     /// template that renders these samples is expected to render every e-mail.
     pub fn samples() -> Vec<Self> {
