@@ -3,17 +3,16 @@
 use std::fs::File;
 use std::path::Path;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 
 use super::data_folder;
-use crate::backup::serving;
 use crate::config::Config;
 use crate::config::deploy::unsafe_for_production;
 use crate::domain::finding::Finding;
 use crate::issuer::findings::DatabaseFacts;
 use crate::private_files::create_folder;
 use crate::store::sqlite::Database;
-use crate::store::{DatabaseFile, Store, StoreError};
+use crate::store::{DatabaseFile, Store, StoreError, serving};
 
 /// Opens the database for a command that needs an existing one. Returns `None` if there is none; does not create one.
 pub fn open_existing_store(config: &Config) -> Result<Option<Store>> {
@@ -76,19 +75,41 @@ pub fn deploy_findings(config: &Config) -> Result<(Vec<Finding>, bool)> {
 /// Prevents servers from using the database until the returned value is dropped. Returns an error if a server uses it.
 pub fn exclude_servers(config: &Config) -> Result<File> {
     let path = config.database.sqlite_path();
-    let lock = serving::lock_exclusive(path)?;
+    let lock = serving::lock_exclusive(path);
+    let lock = lock.with_context(|| format!("cannot lock {}", serving::lock_path(path).display()))?;
     lock.with_context(|| format!("a server uses {}; stop the server first", path.display()))
 }
 
 /// Takes the shared lock that shows that a server uses the database, so that `countersign restore` and
-/// `countersign keys renew-secret` refuse to run. Waits until such a command ends. If taking the lock fails, the server starts without it.
-pub fn mark_serving(config: &Config) -> Option<File> {
+/// `countersign keys renew-secret` refuse to run. Waits until such a command ends. If taking the lock fails, the server
+/// starts without it.
+///
+/// # Errors
+/// The database has an older schema, and a server uses it: a migration would break that server.
+pub fn mark_serving(config: &Config) -> Result<Option<File>> {
     let path = config.database.sqlite_path();
+    refuse_migration_under_server(config)?;
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         // If this fails, taking the lock fails too.
         let _ = create_folder(folder);
     }
     let lock = serving::lock_shared(path);
-    lock.inspect_err(|error| tracing::warn!(%error, "database not marked as in use; restore and renew-secret cannot detect this server"))
-        .ok()
+    let lock = lock.inspect_err(|error| {
+        tracing::warn!(%error, "database not marked as in use; restore and renew-secret cannot detect this server");
+    });
+    Ok(lock.ok())
+}
+
+/// Returns an error if opening the database would migrate it while another server, of an older version, uses it.
+pub fn refuse_migration_under_server(config: &Config) -> Result<()> {
+    let path = config.database.sqlite_path();
+    // A database that cannot be read is reported when it is opened.
+    let needs_migration = path.exists() && Database::needs_migration(path).unwrap_or(false);
+    if needs_migration && matches!(serving::lock_exclusive(path), Ok(None)) {
+        bail!(
+            "a server of an older version uses {}, and this version would change its schema; stop that server first",
+            path.display()
+        );
+    }
+    Ok(())
 }

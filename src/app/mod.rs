@@ -59,6 +59,7 @@ mod social;
 
 pub use self::database::{
     database_file, deploy_findings, exclude_servers, mark_serving, open_existing_store, open_store,
+    refuse_migration_under_server,
 };
 pub use self::first_superuser::{FirstSuperuser, first_superuser};
 
@@ -117,6 +118,7 @@ pub async fn build_for_users(config: &Config, clock: Clock, random: Random) -> R
 pub async fn build_verifier(config: &Config, clock: Clock, random: Random) -> Result<Arc<Issuer>> {
     let source = KeySource::Folder(key_folder(config, clock.clone(), random.clone()));
     let ring = source.load_public()?;
+    refuse_migration_under_server(config)?;
     let store = database::open_when_possible(config)?;
     assemble(config, store, IssuerKeys { source, ring, derived: None }, clock, random).await
 }

@@ -8,7 +8,6 @@ mod error;
 mod make;
 mod manifest;
 mod restore;
-pub mod serving;
 mod source;
 
 pub use error::BackupError;

@@ -11,10 +11,10 @@ use std::path::{Path, PathBuf};
 
 use super::error::{BackupError, io};
 use super::manifest::{BackupFile, DATABASE, KEYS, Manifest};
-use super::serving::{lock_exclusive, parent};
 use super::source::{BackupSource, examine};
 use crate::keys::folder::ExaminedKeys;
 use crate::private_files::{create_folder, give_to_owner_of};
+use crate::store::serving;
 
 impl BackupSource<'_> {
     /// Restores the database and the keys of the backup in `folder`. Also returns whether the keys were tested.
@@ -23,7 +23,9 @@ impl BackupSource<'_> {
         examine(folder, self.keys)?;
         let into = parent(self.database.path());
         create_folder(&into).map_err(io("create the folder", &into))?;
-        let Some(_exclusive) = lock_exclusive(self.database.path())? else {
+        let lock = serving::lock_exclusive(self.database.path());
+        let lock = lock.map_err(io("lock", &serving::lock_path(self.database.path())))?;
+        let Some(_exclusive) = lock else {
             return Err(BackupError::Served(self.database.path().to_owned()));
         };
         let is_restored = self.is_database_restored(&manifest)?;
@@ -85,6 +87,11 @@ impl BackupSource<'_> {
 fn matches_manifest(file: &Path, manifest: &Manifest) -> Result<bool, BackupError> {
     let actual = BackupFile::read(Path::new(""), file.to_string_lossy().into_owned())?;
     Ok(manifest.files.iter().any(|listed| listed.name == DATABASE && listed.sha256 == actual.sha256))
+}
+
+/// Returns the folder of a file.
+fn parent(path: &Path) -> PathBuf {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new(".")).to_path_buf()
 }
 
 fn with_suffix(path: &Path, suffix: &str) -> PathBuf {

@@ -64,7 +64,7 @@ async fn serve(config: Config) -> Result<()> {
     let config = config.listening_on(listener.local_addr()?);
     ignore_file_size_signal()?;
     // Before the keys are loaded, so that `countersign keys renew-secret` does not replace a secret that was just loaded.
-    let _serving = app::mark_serving(&config);
+    let _serving = app::mark_serving(&config)?;
     let issuer = app::build(&config, Clock::system(), Random::System).await?;
     match app::first_superuser(&config, &issuer).await? {
         FirstSuperuser::Unknown => drop(tokio::spawn(retry_first_superuser(config.clone(), Arc::clone(&issuer)))),

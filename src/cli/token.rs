@@ -68,6 +68,7 @@ fn read(token: String) -> Result<String> {
 
 fn mint(config: &Config, name: &str, dialect: Dialect, json: bool) -> Result<()> {
     block_on(async {
+        app::refuse_migration_under_server(config)?;
         let issuer = app::build(config, Clock::system(), Random::System).await?;
         let user = users::find(&issuer, name).await.map_err(refusal::error_from_refusal)?;
         let Some(user) = user else { bail!("there is no user `{name}`; see `countersign users list`") };

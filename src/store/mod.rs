@@ -26,6 +26,7 @@ mod paging;
 mod refresh_step;
 mod reset_codes;
 mod runs;
+pub mod serving;
 mod sessions;
 mod settings;
 mod social_accounts;

@@ -102,3 +102,38 @@ async fn a_session_written_by_an_older_server_stays_live() {
     let missing_days: i64 = database.query_row(missing_days, [], |row| row.get(0)).unwrap();
     assert_eq!(missing_days, 0, "the next refresh sets the day");
 }
+
+#[tokio::test]
+async fn a_database_is_not_migrated_under_a_server_of_an_older_version() {
+    let folder = TestFolder::new();
+    folder.create("anna");
+    drop(folder.serve().await);
+    downgrade(&folder);
+    // A server of the older version holds this lock as long as it runs.
+    let lock = fs::File::options().read(true).write(true).open(folder.path("data/.countersign-serving")).unwrap();
+    lock.lock_shared().unwrap();
+    for command in [
+        &["users", "list"] as &[&str],
+        &["users", "disable", "anna"],
+        &["settings", "set", "registration.open", "false"],
+        &["audit"],
+        &["token", "mint", "--user", "anna"],
+        &["keys", "rotate"],
+        &["serve", "--listen", "127.0.0.1:0"],
+    ] {
+        folder.run(command).fails(1, &["a server of an older version uses data/countersign.db", "stop"]);
+    }
+    // Emergencies do not need the database, and a check changes nothing.
+    let kid = folder.kid("ES256", "active");
+    folder.run(&["keys", "revoke", &kid]).is(0);
+    assert_eq!(folder.run(&["check"]).code, Some(0));
+    let schema = || {
+        let database = Connection::open(folder.path("data/countersign.db")).unwrap();
+        database.pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0)).unwrap()
+    };
+    assert_eq!(schema(), 1);
+    drop(lock);
+    folder.run(&["users", "show", "anna"]).is(0);
+    assert!(schema() > 1);
+    folder.serve().await.token("anna").await;
+}

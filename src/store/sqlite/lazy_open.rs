@@ -1,11 +1,12 @@
 //! A database that may become available only after the start. Until it is open, operations fail immediately instead of
 //! waiting.
 
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
+use rusqlite::Connection;
 use tokio::task::spawn_blocking;
 
 use super::checkpoint::Checkpointer;
@@ -14,6 +15,7 @@ use super::refusals::Refusals;
 use super::writer::Writer;
 use super::{connect, migrate};
 use crate::store::error::StoreError;
+use crate::store::serving;
 use crate::store::transaction::Read;
 
 /// Opens a database that could not be opened at the start.
@@ -40,6 +42,15 @@ impl LateOpening {
     }
 }
 
+/// Who opens a database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Opener {
+    /// A command. It must not migrate a database that a server uses.
+    Command,
+    /// A server. Its start has checked that no other server uses a database that it migrates.
+    Server,
+}
+
 /// A database that was opened, and that no operation uses yet.
 #[derive(Debug)]
 pub struct UnpublishedDatabase {
@@ -60,6 +71,7 @@ pub(super) struct LazyDatabase {
     path: PathBuf,
     busy_timeout: Duration,
     queue: usize,
+    opener: Opener,
     open: OnceLock<OpenDatabase>,
     /// Why the last attempt to open the database failed.
     why: Mutex<String>,
@@ -74,11 +86,12 @@ pub(super) struct OpenDatabase {
 }
 
 impl LazyDatabase {
-    pub(super) fn new(path: &Path, busy_timeout: Duration, queue: usize) -> Self {
+    pub(super) fn new(path: &Path, busy_timeout: Duration, queue: usize, opener: Opener) -> Self {
         Self {
             path: path.to_owned(),
             busy_timeout,
             queue,
+            opener,
             open: OnceLock::new(),
             why: Mutex::default(),
             refusals: Refusals::default(),
@@ -130,11 +143,33 @@ impl LazyDatabase {
         drop(self.open.set(open));
     }
 
+    /// Before a command migrates the database, prevents servers from using it. A server that uses it has an older
+    /// version, and would fail or write rows of the old schema.
+    fn exclude_servers(&self, connection: &Connection) -> Result<Option<File>, StoreError> {
+        let version = migrate::check(connection, &self.path, migrate::STEPS.len())?;
+        if self.opener == Opener::Server || version == 0 || version == migrate::STEPS.len() {
+            return Ok(None);
+        }
+        match serving::lock_exclusive(&self.path) {
+            Ok(None) => Err(StoreError::Fault(format!(
+                "a server of an older version uses {}, and this version would change its schema from {version} to {}; \
+                 stop the server first, or use the program of its version",
+                self.path.display(),
+                migrate::STEPS.len()
+            ))),
+            Ok(lock) => Ok(lock),
+            // Without locks, a server cannot be detected.
+            Err(_) => Ok(None),
+        }
+    }
+
     fn connect(&self) -> Result<OpenDatabase, StoreError> {
         let _folder_lock = connect::lock_folder(&self.path)?;
         connect::create(&self.path)?;
         let mut connection = connect::writer(&self.path, self.busy_timeout)?;
+        let no_server = self.exclude_servers(&connection)?;
         migrate::migrate(&mut connection, &self.path, &migrate::steps())?;
+        drop(no_server);
         let readers = Readers::open(&self.path, self.busy_timeout, self.refusals.clone())?;
         let checkpoints = Checkpointer::start(&self.path, self.busy_timeout)?;
         let writer = Writer::start(connection, checkpoints, self.queue, self.refusals.clone())?;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use self::connect::BUSY_TIMEOUT;
-use self::lazy_open::LazyDatabase;
+use self::lazy_open::{LazyDatabase, Opener};
 use self::pool::Readers;
 use self::refusals::Refusals;
 use crate::domain::id::UserId;
@@ -70,7 +70,8 @@ impl Database {
     ///
     /// # Errors
     /// An error names the file and what to do, if the folder is missing or not writable, if the file is not a database
-    /// or belongs to another program, or if its schema is newer than this program.
+    /// or belongs to another program, if its schema is newer than this program, or if its schema is older and a server
+    /// of an older version uses it.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         Self::open_with(path, BUSY_TIMEOUT, QUEUE)
     }
@@ -88,6 +89,13 @@ impl Database {
         migrate::check(&connection, path, migrate::STEPS.len()).map(drop)
     }
 
+    /// Whether opening the existing database would change its schema.
+    pub fn needs_migration(path: &Path) -> Result<bool, StoreError> {
+        let connection = connect::reader(path, BUSY_TIMEOUT)?;
+        let version = migrate::check(&connection, path, migrate::STEPS.len())?;
+        Ok(version != 0 && version < migrate::STEPS.len())
+    }
+
     /// Reads from an existing database without changing its content. `None` if it has an older schema, which the next
     /// start migrates, and the closure cannot read that.
     pub fn inspect<T>(path: &Path, job: impl Fn(&dyn Read) -> Result<T, StoreError>) -> Result<Option<T>, StoreError> {
@@ -100,14 +108,14 @@ impl Database {
     /// Opens the database as [`Database::open`] does, with another timeout for other processes' locks and another queue
     /// length.
     fn open_with(path: &Path, busy_timeout: Duration, queue: usize) -> Result<Self, StoreError> {
-        let lazy = LazyDatabase::new(path, busy_timeout, queue);
+        let lazy = LazyDatabase::new(path, busy_timeout, queue, Opener::Command);
         let ((), open) = lazy.open_now(|_| Ok(()))?;
         lazy.publish(open);
         Ok(Self { lazy: Arc::new(lazy) })
     }
 
     fn when_possible(path: &Path, busy_timeout: Duration, queue: usize) -> Result<Self, StoreError> {
-        let lazy = LazyDatabase::new(path, busy_timeout, queue);
+        let lazy = LazyDatabase::new(path, busy_timeout, queue, Opener::Server);
         let has_content = lazy.has_content();
         match lazy.open_now(|_| Ok(())) {
             Err(StoreError::Unavailable(_)) if has_content => {}
