@@ -43,13 +43,18 @@ impl KeyFolder {
     }
 
     /// Restores the folder from the copy `from`. The folder may contain only files that are equal in the copy, so that
-    /// an interrupted restore can be repeated.
+    /// an interrupted restore can be repeated, and files of an interrupted first start, which no one has used.
     pub fn restore(&self, from: &Self) -> Result<(), KeyFolderError> {
         let names = from.required_files()?;
         files::make_folder(self.path())?;
         self.check_restorable(from)?;
         let lock = self.lock_new_folder()?;
         self.check_restorable(from)?;
+        if self.is_unfinished_start() {
+            for name in files::names(self.path())?.iter().filter(|name| files::key_name(name).is_some()) {
+                files::remove(&self.path().join(name))?;
+            }
+        }
         for name in &names {
             files::replace(self.path(), name, from.copied_content(name)?.expose())?;
         }
@@ -82,8 +87,11 @@ impl KeyFolder {
         if !self.path().exists() {
             return Ok(());
         }
+        let is_unfinished_start = self.is_unfinished_start();
         for name in files::names(self.path())? {
-            let is_counted = !IGNORED_NAMES.contains(&name.as_str()) && !files::is_unfinished(&name);
+            let is_of_start = name == SECRET || name == ring_file::NAME || files::key_name(&name).is_some();
+            let is_ignored = IGNORED_NAMES.contains(&name.as_str()) || files::is_unfinished(&name);
+            let is_counted = !(is_ignored || is_unfinished_start && is_of_start);
             let is_same = || {
                 // An encrypted copy of the same secret differs.
                 if name == SECRET
@@ -100,6 +108,12 @@ impl KeyFolder {
             }
         }
         Ok(())
+    }
+
+    /// Whether a first start was interrupted before the ring listed its keys.
+    fn is_unfinished_start(&self) -> bool {
+        let ring = ring_file::read(self.path(), self.options.check_modes);
+        ring.is_ok_and(|contents| contents.schedule.keys().is_empty())
     }
 
     fn copied_content(&self, name: &str) -> Result<SecretBytes, KeyFolderError> {

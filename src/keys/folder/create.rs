@@ -9,6 +9,7 @@ use super::key_folder::{KeyFolder, SECRET};
 use super::ring_file;
 use crate::crypto::derive::DerivedKeys;
 use crate::crypto::ring_contents::RingContents;
+use crate::domain::algorithm::Algorithm;
 use crate::domain::key::{Key, KeyPolicy};
 use crate::domain::secret::SecretBytes;
 use crate::keys::error::KeySourceError;
@@ -54,12 +55,19 @@ impl KeyFolder {
         self.create_files()
     }
 
-    /// Generates the secret and the first keys. It writes an empty `ring.json` first. After an interruption, this file
-    /// shows that the other files are from an unfinished first start and not from a key folder whose `ring.json` was
-    /// lost.
+    /// Generates the secret and the first keys, and then writes them. It writes an empty `ring.json` first. After an
+    /// interruption, this file shows that the other files are from an unfinished first start and not from a key folder
+    /// whose `ring.json` was lost.
     ///
     /// It generates keys under the lock: other processes cannot use the folder before its keys exist.
     fn create_files(&self) -> Result<Vec<Key>, KeySourceError> {
+        let now = self.clock.now();
+        let generate = |alg: &Algorithm| {
+            let new_key = NewKey::generate(*alg, &self.options.new_keys, now)?;
+            let pem = self.to_pem(&new_key)?;
+            Ok::<_, KeySourceError>((*alg, new_key, pem))
+        };
+        let new_keys = self.options.new_keys.algorithms.iter().map(generate).collect::<Result<Vec<_>, _>>()?;
         let mut contents = RingContents::default();
         ring_file::write(self.path(), &contents)?;
         if self.path().join(SECRET).exists() {
@@ -70,10 +78,8 @@ impl KeyFolder {
             let text = self.secret_text(&SecretBytes::new(secret), self.options.passphrase.as_ref())?;
             files::replace(self.path(), SECRET, text.expose())?;
         }
-        let now = self.clock.now();
-        for alg in self.options.new_keys.algorithms.iter().copied() {
-            let new_key = NewKey::generate(alg, &self.options.new_keys, now)?;
-            self.write_private_half(&new_key, &self.to_pem(&new_key)?)?;
+        for (alg, new_key, pem) in new_keys {
+            self.write_private_half(&new_key, &pem)?;
             let plan = contents.schedule.plan_rotation(alg, true);
             contents.schedule.rotate(&plan, new_key.kid().clone(), now, &NO_PREDECESSOR)?;
             contents.publics.insert(new_key.kid().clone(), Arc::new(new_key.public));

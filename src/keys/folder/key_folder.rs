@@ -111,6 +111,8 @@ impl KeyFolder {
     pub fn derived_keys(&self) -> Result<Option<DerivedKeys>, KeyFolderError> {
         self.check_no_renewal()?;
         let Ok(_lock) = self.lock(LockMode::Read) else { return Ok(None) };
+        // A restore may replace the secret that an interrupted first start has left.
+        let Ok(_) = self.contents() else { return Ok(None) };
         Ok(self.secret_file().ok().and_then(|file| file.derived_keys().ok()))
     }
 

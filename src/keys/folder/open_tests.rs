@@ -232,3 +232,18 @@ fn an_inconsistent_ring_file_is_rejected_by_name() {
         assert!(error.starts_with(&path.display().to_string()) && error.contains(expected), "{error}");
     }
 }
+
+#[test]
+fn a_restore_replaces_an_interrupted_first_start() {
+    let (original, copy, folder) = (TestKeyFolder::new(), TestKeyFolder::new(), TestKeyFolder::new());
+    let ring = original.keys("").start().unwrap();
+    let names = original.keys("").copy_to(copy.path()).unwrap();
+    folder.keys("").start().unwrap();
+    let kid = ring.schedule().keys()[0].kid.clone();
+    assert!(folder.keys("").check_restorable(&copy.keys("")).is_err(), "the keys of a complete start are kept");
+    super::ring_file::write(folder.path(), &RingContents::default()).unwrap();
+    assert_eq!(folder.names().iter().filter(|name| files::key_name(name).is_some()).count(), 2);
+    folder.keys("").restore(&copy.keys("")).unwrap();
+    assert_eq!(folder.names().len(), names.len(), "the private keys of the first start are removed");
+    assert!(folder.keys("").open().unwrap().schedule().get(&kid).is_some());
+}
