@@ -34,6 +34,7 @@ use crate::http::server::tls::Tls;
 use crate::http::server::{Server, fd_limit};
 use crate::issuer::admin::maintenance::MaintenanceState;
 use crate::issuer::current_settings::CurrentSettings;
+use crate::issuer::keys::record_first_keys;
 use crate::issuer::uptime::Uptime;
 use crate::issuer::welcome_link::WelcomeLinks;
 use crate::issuer::{Issuer, IssuerPolicy, settings};
@@ -87,7 +88,8 @@ pub async fn build(config: &Config, clock: Clock, random: Random) -> Result<Arc<
     let store = database::open_when_possible(config)?;
     let key_source = KeySource::Folder(key_folder(config, clock.clone(), random.clone()));
     // This blocks the thread. That is acceptable, because nothing else can run until the keys are open.
-    key_source.create()?;
+    let first_keys = key_source.create()?;
+    record_first_keys(&store, clock.now(), first_keys).await;
     let LoadedRing { ring, derived_keys } = key_source.load()?;
     for warning in ring.warnings() {
         tracing::warn!(%warning, "key ring warning");

@@ -22,8 +22,8 @@ use crate::domain::key::{Key, KeyPolicy};
 use crate::domain::secret::SecretBytes;
 use crate::domain::time::Timestamp;
 use crate::issuer::keys::{
-    AddedKeys, Import, KeyContext, KeyStore, KeysError, List, Prune, RenewSecret, RenewedSecret, Revoke, Rotate,
-    SetPassphrase,
+    AddedKeys, ChangedPassphrase, Import, KeyContext, KeyStore, KeysError, List, Prune, RenewSecret, RenewedSecret,
+    Revoke, Rotate, SetPassphrase,
 };
 use crate::keys::KeySource;
 use crate::random::Random;
@@ -133,7 +133,7 @@ impl KeysCommand {
                 report_rotation(&added, now)?;
             }
             Self::Import(import) => import.run(config, source, clock)?,
-            Self::Passphrase(passphrase) => passphrase.run(&source)?,
+            Self::Passphrase(passphrase) => passphrase.run(config, source, clock)?,
             Self::Export { kid, format } => export(&load(&source)?, &kid, format)?,
             Self::Revoke { kid, yes } => {
                 confirm::confirm(yes, "Verifiers will reject every token that this key signed.")?;
@@ -265,10 +265,12 @@ impl KeyImportArgs {
 }
 
 impl PassphraseArgs {
-    fn run(self, source: &KeySource) -> Result<()> {
+    fn run(self, config: &Config, source: KeySource, clock: Clock) -> Result<()> {
         let new = self.new_file.as_deref().map(secret_input::passphrase_file).transpose()?;
         let removed = new.is_none();
-        let rewritten = SetPassphrase { new }.run(source)?;
+        let change = SetPassphrase { new, by: Operator::CommandLine };
+        let changed = run(config, source, clock, async |context| change.run(context).await)?;
+        let ChangedPassphrase { rewritten, unrecorded } = changed;
         print::message(if removed {
             format!("Private keys now stored unencrypted: {rewritten}.")
         } else {
@@ -280,6 +282,7 @@ impl PassphraseArgs {
             "set keys.passphrase (or COUNTERSIGN_KEYS__PASSPHRASE_FILE) to the new passphrase and restart the server; \
              until then the server cannot sign with new keys"
         });
+        warn_unrecorded(unrecorded.as_deref());
         Ok(())
     }
 }

@@ -72,6 +72,10 @@ closed_set! {
         KeyRotated = "key_rotated",
         /// An operator revoked a signing key.
         KeyRevoked = "key_revoked",
+        /// A key that is no longer needed was removed from the ring.
+        KeyPruned = "key_pruned",
+        /// An operator changed or removed the passphrase of the private keys and the secret.
+        PassphraseChanged = "passphrase_changed",
         /// An operator renewed the secret, which ended all sessions and links.
         SecretRenewed = "secret_renewed",
         /// An operator sent a test e-mail.
@@ -95,6 +99,8 @@ pub enum Operator {
     CommandLine,
     /// The operator who set `keys.rotate_every`, by which the server rotates keys.
     RotateEvery,
+    /// The operator who started a server that found no keys.
+    FirstStart,
     /// A superuser in the admin zone.
     Superuser {
         /// The superuser's id.
@@ -110,7 +116,7 @@ impl Operator {
     /// An audit entry for an action of this operator. `user` is the affected account, if there is one.
     pub fn entry(&self, at: Timestamp, action: Action, user: Option<UserId>, detail: String) -> AuditEntry {
         let (actor, address) = match self {
-            Self::CommandLine | Self::RotateEvery => (None, None),
+            Self::CommandLine | Self::RotateEvery | Self::FirstStart => (None, None),
             Self::Superuser { id, address, .. } => (Some(*id), Some(*address)),
         };
         AuditEntry { at, action, user, actor, address, detail }
@@ -121,6 +127,7 @@ impl Operator {
         match self {
             Self::CommandLine => "the command line",
             Self::RotateEvery => "keys.rotate_every",
+            Self::FirstStart => "the first start",
             Self::Superuser { username, .. } => username.as_str(),
         }
     }

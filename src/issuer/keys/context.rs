@@ -9,10 +9,10 @@ use super::super::settings;
 use super::error::KeysError;
 use super::outcome::RecordedChange;
 use super::policy::policy_with;
-use super::record::record;
+use super::record::{record, record_changes};
 use super::reload::reload;
 use crate::clock::Clock;
-use crate::domain::audit::Operator;
+use crate::domain::audit::{Action, Operator};
 use crate::domain::key::{Key, KeyPolicy, KeyTimes};
 use crate::domain::setting::snapshot::Settings;
 use crate::keys::KeySource;
@@ -101,13 +101,16 @@ impl KeyContext {
         Ok(KeyPolicy { promised_until: planned, ..policy_with(&self.times, &Settings::default()) })
     }
 
-    /// Creates the first keys if a command finds none, and returns them. A server has created them at its start; if it
-    /// finds none later, they were lost.
-    pub(super) async fn create_first_keys(&self) -> Result<Vec<Key>, KeysError> {
-        match self.server {
-            Some(_) => Ok(Vec::new()),
-            None => self.on_source(KeySource::create).await?.map_err(KeysError::Unready),
+    /// Creates the first keys if a command finds none, records them, and returns them with the reason why they are not
+    /// in the audit log. A server has created them at its start; if it finds none later, they were lost.
+    pub(super) async fn create_first_keys(&self, by: &Operator) -> Result<(Vec<Key>, Option<String>), KeysError> {
+        if self.server.is_some() {
+            return Ok((Vec::new(), None));
         }
+        let added = self.on_source(KeySource::create).await?.map_err(KeysError::Unready)?;
+        let applied = AppliedChange { added, ..AppliedChange::default() };
+        let unrecorded = self.record(by, &applied).await;
+        Ok((applied.added, unrecorded))
     }
 
     /// Makes the change, reloads the ring of a server, and records the change in the audit log. When this returns, this
@@ -132,12 +135,17 @@ impl KeyContext {
         Ok(RecordedChange { applied, unrecorded })
     }
 
-    async fn on_source<T: Send + 'static>(
+    pub(super) async fn on_source<T: Send + 'static>(
         &self,
         work: impl FnOnce(&KeySource) -> T + Send + 'static,
     ) -> Result<T, KeysError> {
         let source = Arc::clone(&self.source);
         Ok(tokio::task::spawn_blocking(move || work(&source)).await?)
+    }
+
+    /// Records an action in the audit log, and returns why that failed.
+    pub(super) async fn record_action(&self, by: &Operator, action: Action, detail: String) -> Option<String> {
+        record_changes(self.store(), self.clock.now(), by, vec![(action, detail)]).await
     }
 
     /// Records a change in the audit log, and returns why that failed.

@@ -24,7 +24,7 @@ impl Import {
     /// Adds the key, scheduled as in a rotation. A command that finds no keys creates the first ones before.
     pub async fn run(self, context: &KeyContext) -> Result<AddedKeys, KeysError> {
         let Self { pem, passphrase, at_once, by } = self;
-        context.create_first_keys().await?;
+        context.create_first_keys(&by).await?;
         let policy = context.policy().await?;
         let import = RingChange::Import { pem, passphrase, at_once, policy };
         let RecordedChange { applied, unrecorded } = context.apply(import, by).await?;

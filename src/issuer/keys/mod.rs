@@ -5,6 +5,7 @@
 
 mod context;
 mod error;
+mod first_keys;
 mod import;
 mod list;
 mod maintain;
@@ -21,6 +22,7 @@ mod timeline;
 
 pub use context::{KeyContext, KeyStore};
 pub use error::KeysError;
+pub use first_keys::record_first_keys;
 pub use import::Import;
 pub use list::List;
 pub use maintain::maintain;
@@ -30,5 +32,5 @@ pub use prune::Prune;
 pub use renew_secret::{RenewSecret, RenewedSecret};
 pub use revoke::Revoke;
 pub use rotate::Rotate;
-pub use set_passphrase::SetPassphrase;
+pub use set_passphrase::{ChangedPassphrase, SetPassphrase};
 pub use timeline::{AlgorithmTimeline, KeyTimeline, TimelineKey, next_rotations, timeline};

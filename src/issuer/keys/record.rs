@@ -7,8 +7,7 @@ use crate::domain::time::Timestamp;
 use crate::keys::change::{AppliedChange, RevokedKey};
 use crate::store::{Store, StoreError};
 
-/// Records a change in the audit log: one entry for each new key and for a revoked key. Removed keys have no entry,
-/// because they were no longer published.
+/// Records a change in the audit log: one entry for each new, revoked or removed key.
 ///
 /// A failure is only logged and returned, because the keys have already been changed, and an error would lead the
 /// operator to repeat the change.
@@ -20,7 +19,17 @@ pub(super) async fn record(
 ) -> Option<String> {
     let added = applied.added.iter().map(|key| (Action::KeyRotated, added_detail(key, by)));
     let revoked = applied.revoked.iter().map(|revoked| (Action::KeyRevoked, revoked_detail(revoked)));
-    let changes: Vec<(Action, String)> = added.chain(revoked).collect();
+    let removed = applied.removed.iter().map(|key| (Action::KeyPruned, format!("{} key {}", key.alg, key.kid)));
+    record_changes(store, now, by, added.chain(revoked).chain(removed).collect()).await
+}
+
+/// Records changes as [`record`] does.
+pub(super) async fn record_changes(
+    store: Result<Option<&Store>, KeysError>,
+    now: Timestamp,
+    by: &Operator,
+    changes: Vec<(Action, String)>,
+) -> Option<String> {
     let written = match store {
         Ok(Some(store)) => write(store, now, by, &changes).await.map_err(|error| error.to_string()),
         Ok(None) => Ok(()),
@@ -52,7 +61,7 @@ fn added_detail(key: &Key, by: &Operator) -> String {
     let detail = format!("{} key {} signs from {}", key.alg, key.kid, key.signs_from);
     match by {
         // The entry has no actor, so that it would look like one of the command line.
-        Operator::RotateEvery => format!("{detail}, created by {}", by.name()),
+        Operator::RotateEvery | Operator::FirstStart => format!("{detail}, created by {}", by.name()),
         Operator::CommandLine | Operator::Superuser { .. } => detail,
     }
 }

@@ -5,7 +5,7 @@ use super::error::KeysError;
 use super::outcome::{AddedKeys, RecordedChange};
 use crate::domain::algorithm::Algorithm;
 use crate::domain::audit::Operator;
-use crate::keys::change::{AppliedChange, RingChange};
+use crate::keys::change::RingChange;
 
 /// An operator's request to rotate keys.
 #[derive(Debug)]
@@ -24,11 +24,9 @@ impl Rotate {
         let Self { alg, at_once, by } = self;
         // First, because unreadable settings must prevent the change before any key is created.
         let policy = context.policy().await?;
-        let first_keys = context.create_first_keys().await?;
-        if !first_keys.is_empty() {
-            let applied = AppliedChange { added: first_keys, ..AppliedChange::default() };
-            let unrecorded = context.record(&by, &applied).await;
-            return Ok(AddedKeys { keys: applied.added, policy: None, unrecorded });
+        let (keys, unrecorded) = context.create_first_keys(&by).await?;
+        if !keys.is_empty() {
+            return Ok(AddedKeys { keys, policy: None, unrecorded });
         }
         let rotate = RingChange::Rotate { alg, at_once, policy };
         let RecordedChange { applied, unrecorded } = context.apply(rotate, by).await?;

@@ -1,5 +1,6 @@
 //! `countersign keys`: list, rotate, export, revoke, prune.
 
+use std::fs;
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 
@@ -235,4 +236,45 @@ fn a_key_is_revoked_without_the_database() {
     output.is(0);
     assert!(output.stderr.contains("using the default settings"), "{output:?}");
     assert!(folder.keys().iter().any(|key| key["kid"] == kid.as_str() && key["state"] == "revoked"));
+}
+
+/// The details of the audit lines with this action, oldest first.
+fn audited(folder: &TestFolder, action: &str) -> Vec<String> {
+    let lines = folder.run(&["audit", "--json"]).json();
+    let lines = lines.as_array().unwrap().iter().rev().filter(|line| line["action"] == action);
+    lines.map(|line| line["detail"].as_str().unwrap().to_owned()).collect()
+}
+
+#[tokio::test]
+async fn every_change_of_keys_is_in_the_audit_log() {
+    let folder = TestFolder::empty();
+    drop(folder.serve().await);
+    let first = audited(&folder, "key_rotated");
+    assert!(first.len() == 2 && first.iter().all(|line| line.ends_with("created by the first start")), "{first:?}");
+    drop(folder.serve().await);
+    assert_eq!(audited(&folder, "key_rotated").len(), 2, "a second start creates no keys");
+
+    let kid = folder.kid("ES256", "active");
+    folder.run(&["keys", "revoke", &kid]).is(0);
+    folder.run(&["keys", "prune"]).is(0);
+    assert_eq!(audited(&folder, "key_pruned"), [format!("ES256 key {kid}")]);
+    folder.run(&["keys", "prune"]).is(0);
+    assert_eq!(audited(&folder, "key_pruned").len(), 1, "nothing was removed");
+
+    folder.write("new", "a passphrase of some length");
+    folder.run(&["keys", "passphrase", "--new-file", "new"]).is(0);
+    folder.run(&["--set", "keys.passphrase=a passphrase of some length", "keys", "passphrase", "--remove"]).is(0);
+    let changes = ["private keys encrypted: 2", "private keys no longer encrypted: 2"];
+    assert_eq!(audited(&folder, "passphrase_changed"), changes);
+
+    // A command that creates the first keys records them too.
+    for command in [&["keys", "rotate"] as &[&str], &["keys", "import", "key.pem"]] {
+        let other = TestFolder::empty();
+        other.run(&["settings", "set", "registration.open", "true"]).is(0);
+        let pem = folder.path(&format!("keys/{}.pem", folder.kid("ES256", "active")));
+        fs::copy(pem, other.path("key.pem")).unwrap();
+        other.run(command).is(0);
+        let expected = if command[1] == "import" { 3 } else { 2 };
+        assert_eq!(audited(&other, "key_rotated").len(), expected, "{command:?}");
+    }
 }
