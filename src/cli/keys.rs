@@ -7,7 +7,6 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
 use clap::{Args, Subcommand, ValueEnum};
-use zeroize::Zeroizing;
 
 use super::runtime::block_on;
 use super::{confirm, print, secret_input};
@@ -246,7 +245,7 @@ fn report_new_key(key: &Key, at_once: bool, policy: &KeyPolicy) -> Result<()> {
 impl KeyImportArgs {
     fn run(self, config: &Config, source: KeySource, clock: Clock) -> Result<()> {
         let operation = || format!("cannot import {}", self.file.display());
-        let bytes = Zeroizing::new(std::fs::read(&self.file).with_context(operation)?);
+        let bytes = secret_input::file(&self.file).with_context(operation)?;
         let pem = SecretBytes::new(bytes.to_vec());
         let encrypted = String::from_utf8_lossy(&bytes).contains("BEGIN ENCRYPTED PRIVATE KEY");
         let passphrase = match (&self.passphrase_file, encrypted) {

@@ -5,6 +5,7 @@ use std::io::{self, IsTerminal as _, Read};
 use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
+use zeroize::Zeroizing;
 
 use crate::domain::password::Password;
 use crate::domain::secret::SecretText;
@@ -43,6 +44,16 @@ pub fn passphrase_file(path: &Path) -> Result<SecretText> {
         bail!("cannot read the passphrase from {}: the file is empty", path.display());
     }
     Ok(SecretText::new(text))
+}
+
+/// Reads a file with a private key.
+pub fn file(path: &Path) -> Result<Zeroizing<Vec<u8>>> {
+    let mut bytes = Zeroizing::new(Vec::new());
+    File::open(path)?.take(MAX_BYTES + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > MAX_BYTES {
+        bail!("it has more than {MAX_BYTES} bytes");
+    }
+    Ok(bytes)
 }
 
 /// Prompts for the passphrase of an encrypted file.
