@@ -22,7 +22,6 @@ use crate::crypto::password_hash::{HashCost, Hasher};
 use crate::crypto::refresh_token::RefreshTokens;
 use crate::crypto::reset_hash::ResetHasher;
 use crate::crypto::ring_contents::RingContents;
-use crate::domain::key::KeyTimes;
 use crate::domain::password::PasswordPolicy;
 use crate::domain::setting::snapshot::Settings;
 use crate::domain::token_spec::{TokenDefaults, refresh_audience};
@@ -39,8 +38,6 @@ use crate::issuer::uptime::Uptime;
 use crate::issuer::welcome_link::WelcomeLinks;
 use crate::issuer::{Issuer, IssuerPolicy, settings};
 use crate::jobs;
-use crate::keys::folder::{KeyFolder, KeyFolderOptions};
-use crate::keys::new_key::NewKeyOptions;
 use crate::keys::shared_ring::SharedRing;
 use crate::keys::signer::SigningQueue;
 use crate::keys::{KeySource, LoadedRing};
@@ -55,6 +52,7 @@ mod data_folder;
 mod database;
 mod first_superuser;
 mod keep_alive;
+mod key_folder;
 mod metrics;
 mod social;
 
@@ -63,6 +61,7 @@ pub use self::database::{
     refuse_migration_under_server,
 };
 pub use self::first_superuser::{FirstSuperuser, first_superuser};
+pub use self::key_folder::{key_folder, key_times};
 
 /// The maximum duration of a shutdown after the stop signal, including requests in flight. The documented maximum is
 /// 10 s; the remaining 0.5 s is for the exit of the process.
@@ -180,31 +179,6 @@ async fn assemble(
         current_settings: ArcSwap::from_pointee(current_settings),
         settings_reload: Mutex::default(),
     }))
-}
-
-/// Returns the key folder that the configuration names. Opens no file.
-pub fn key_folder(config: &Config, clock: Clock, random: Random) -> KeyFolder {
-    let options = KeyFolderOptions {
-        path: config.keys_dir.clone(),
-        passphrase: config.keys.passphrase.clone(),
-        new_keys: NewKeyOptions {
-            algorithms: config.keys.algorithms.clone(),
-            rsa_bits: config.keys.rsa_bits,
-            certificate_name: config.server.public_url.host().to_owned(),
-        },
-        check_modes: config.keys.check_modes,
-        default_algorithm: config.tokens.algorithm,
-    };
-    KeyFolder::new(options, clock, random)
-}
-
-/// Returns the time spans from which rotations are planned.
-pub fn key_times(config: &Config) -> KeyTimes {
-    KeyTimes {
-        publish_ahead: config.keys.publish_ahead,
-        jwks_max_age: config.keys.jwks_max_age,
-        leeway: config.tokens.leeway,
-    }
 }
 
 fn policy(config: &Config) -> IssuerPolicy {
