@@ -1,15 +1,28 @@
 //! Reads a Django user from the fields of its model, which come from a dump or from a database table.
 
 use serde_json::{Map, Value};
-use uuid::Uuid;
 
-use super::id::{Subject, UserId};
+use super::import::links::UserLinks;
+use super::import::value::{FieldReader, UnreadableField};
 use super::password::PasswordHash;
-use super::time::Timestamp;
-use super::user_record::UserRecord;
+use super::user_record::{SourceUser, UserRecord};
 
 /// The first character of Django's password field if the user has no usable password.
 const UNUSABLE: char = '!';
+
+/// The fields that are imported, except the primary key.
+pub const IMPORTED: [&str; 10] = [
+    "username",
+    "email",
+    "password",
+    "first_name",
+    "last_name",
+    "is_active",
+    "is_staff",
+    "is_superuser",
+    "date_joined",
+    "last_login",
+];
 
 /// Whether a model or table with these fields looks like a user model: it has a password, and a user name or an e-mail
 /// address.
@@ -23,92 +36,60 @@ pub fn looks_like_users<'a>(fields: impl IntoIterator<Item = &'a str>) -> bool {
     has_password && has_login
 }
 
-/// Reads a user of Django's default model or of a custom model. A primary key that is a UUID becomes the `sub`. Without
-/// a `username` field, the e-mail address is also the user name. Other fields are ignored. The error names the invalid
-/// field.
-pub fn record(key: &Value, fields: &Map<String, Value>) -> Result<UserRecord, String> {
-    let (id, sub) = primary_key(key)?;
-    let email = text(fields, "email")?;
-    let username = if fields.contains_key("username") { text(fields, "username")? } else { email.clone() };
-    let hash = text(fields, "password")?.filter(|hash| !hash.is_empty() && !hash.starts_with(UNUSABLE));
-    Ok(UserRecord {
+/// Reads a user of Django's default model or of a custom model. A primary key that is a UUID becomes the `sub`. Other
+/// fields are ignored. `undecoded` are the fields that the source could not decode.
+pub fn read_user(key: &Value, fields: &Map<String, Value>, undecoded: Vec<UnreadableField>) -> SourceUser {
+    let mut reader = FieldReader::new(fields, undecoded);
+    let (id, sub) = reader.key("primary key", key);
+    let hash = reader.text("password").filter(|hash| !hash.starts_with(UNUSABLE));
+    let record = UserRecord {
         id,
         sub,
-        username,
-        email,
+        username: reader.text("username"),
+        email: reader.text("email"),
         email_verified: None,
-        first_name: text(fields, "first_name")?,
-        last_name: text(fields, "last_name")?,
+        first_name: reader.text("first_name"),
+        last_name: reader.text("last_name"),
         password_hash: hash.map(PasswordHash::from_stored),
         must_change_password: None,
-        is_active: flag(fields, "is_active")?,
-        is_staff: flag(fields, "is_staff")?,
-        is_superuser: flag(fields, "is_superuser")?,
+        is_active: reader.is_active("is_active"),
+        is_staff: reader.flag("is_staff"),
+        is_superuser: reader.flag("is_superuser"),
         claims: None,
-        date_joined: date(fields, "date_joined")?,
-        last_login: date(fields, "last_login")?,
-    })
-}
-
-/// Reads a primary key: an integer, a UUID, or null (`dumpdata --natural-primary` omits it).
-fn primary_key(key: &Value) -> Result<(Option<UserId>, Option<Subject>), String> {
-    let uuid = |text: &str| Uuid::parse_str(text).ok().map(Subject);
-    match key {
-        Value::Null => Ok((None, None)),
-        Value::Number(number) if number.is_i64() => Ok((number.as_i64().map(UserId), None)),
-        Value::String(text) if uuid(text).is_some() => Ok((None, uuid(text))),
-        _ => Err("the primary key is neither an integer nor a UUID".to_owned()),
-    }
-}
-
-fn text(fields: &Map<String, Value>, name: &str) -> Result<Option<String>, String> {
-    match fields.get(name) {
-        None | Some(Value::Null) => Ok(None),
-        Some(Value::String(text)) => Ok(Some(text.clone())),
-        Some(_) => Err(format!("{name} is not a string")),
-    }
-}
-
-fn flag(fields: &Map<String, Value>, name: &str) -> Result<Option<bool>, String> {
-    match fields.get(name) {
-        None | Some(Value::Null) => Ok(None),
-        Some(Value::Bool(flag)) => Ok(Some(*flag)),
-        Some(Value::Number(number)) if matches!(number.as_i64(), Some(0 | 1)) => Ok(Some(number.as_i64() == Some(1))),
-        Some(_) => Err(format!("{name} is neither true nor false")),
-    }
-}
-
-/// Reads a date. A dump has `2019-05-04T03:02:01.987Z`, a SQLite table has `2019-05-04 03:02:01.987654` in UTC. Without
-/// `USE_TZ` the time zone is unknown, and UTC is assumed.
-fn date(fields: &Map<String, Value>, name: &str) -> Result<Option<Timestamp>, String> {
-    let Some(written) = text(fields, name)? else { return Ok(None) };
-    let dated = written.replacen(' ', "T", 1);
-    let timestamp = Timestamp::parse(&dated).or_else(|| Timestamp::parse(&format!("{dated}Z")));
-    timestamp.map(Some).ok_or_else(|| format!("{name} is not a date"))
+        date_joined: reader.date("date_joined"),
+        last_login: reader.date("last_login"),
+    };
+    SourceUser { record, unreadable: reader.into_unreadable(), links: UserLinks::default() }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::id::{Subject, UserId};
+    use super::super::import::value::ReadProblem;
+    use super::super::time::Timestamp;
     use super::*;
     use serde_json::json;
+    use uuid::Uuid;
 
-    fn read(key: &Value, fields: &Value) -> Result<UserRecord, String> {
-        record(key, fields.as_object().expect("the fields are an object"))
+    fn read(key: &Value, fields: &Value) -> SourceUser {
+        read_user(key, fields.as_object().expect("the fields are an object"), Vec::new())
     }
 
     #[test]
     fn dates_and_flags_are_read_in_dump_and_database_form() {
         let joined = Some(Timestamp::from_unix(1_556_938_921));
-        for (date, flag) in [
-            (json!("2019-05-04T03:02:01.987Z"), json!(true)),
-            (json!("2019-05-04T05:02:01+02:00"), json!(true)),
-            (json!("2019-05-04 03:02:01.987654"), json!(1)),
-            (json!("2019-05-04T03:02:01"), json!(1)),
+        for (key, date, flag) in [
+            (json!(7), json!("2019-05-04T03:02:01.987Z"), json!(true)),
+            (json!("7"), json!("2019-05-04T05:02:01+02:00"), json!("t")),
+            (json!("b'7'"), json!("2019-05-04 03:02:01.987654"), json!(1)),
+            (json!(7), json!("2019-05-04T03:02:01"), json!("1")),
+            (json!(7), json!(1_556_938_921), json!("b'1'")),
         ] {
-            let fields = json!({"username": "ann", "date_joined": date, "is_staff": flag, "last_login": null});
-            let record = read(&json!(7), &fields).expect("valid fields");
+            let fields = json!({"username": " ann ", "date_joined": date, "is_staff": flag, "last_login": null});
+            let SourceUser { record, unreadable, .. } = read(&key, &fields);
             assert_eq!((record.id, record.date_joined, record.is_staff), (Some(UserId(7)), joined, Some(true)));
-            assert_eq!((record.last_login, record.is_active), (None, None));
+            assert_eq!((record.last_login, record.is_active, unreadable), (None, None, vec![]));
+            assert_eq!(record.username.as_deref(), Some("ann"));
         }
     }
 
@@ -116,32 +97,31 @@ mod tests {
     fn a_custom_model_may_have_a_uuid_and_no_user_name() {
         let key = Uuid::from_u128(0x1234);
         for written in [key.to_string(), key.simple().to_string()] {
-            let record =
-                read(&json!(written), &json!({"email": "ann@example.com", "password": ""})).expect("valid fields");
+            let record = read(&json!(written), &json!({"email": "ann@example.com", "password": ""})).record;
             assert_eq!((record.id, record.sub), (None, Some(Subject(key))));
-            assert_eq!(record.username.as_deref(), Some("ann@example.com"));
-            assert_eq!(record.password_hash, None);
+            assert_eq!((record.username, record.password_hash), (None, None));
         }
-        assert_eq!(read(&Value::Null, &json!({"username": "ann"})).map(|record| record.id), Ok(None));
+        assert_eq!(read(&Value::Null, &json!({"username": "ann"})).record.id, None);
     }
 
     #[test]
     fn an_unusable_django_password_is_imported_as_none() {
-        let unusable = read(&json!(1), &json!({"username": "ann", "password": "!JpqXk"}));
-        assert_eq!(unusable.map(|record| record.password_hash), Ok(None));
+        assert_eq!(read(&json!(1), &json!({"username": "ann", "password": "!JpqXk"})).record.password_hash, None);
     }
 
     #[test]
-    fn an_unreadable_django_field_is_named() {
-        for (key, fields, expected) in [
-            (json!("ann"), json!({}), "primary key"),
-            (json!(1.5), json!({}), "primary key"),
-            (json!(1), json!({"username": 7}), "username"),
-            (json!(1), json!({"is_active": "yes"}), "is_active"),
-            (json!(1), json!({"date_joined": "yesterday"}), "date_joined"),
+    fn an_unreadable_django_field_costs_only_itself() {
+        for (key, fields, name, problem) in [
+            (json!("ann"), json!({}), "primary key", ReadProblem::NotAKey),
+            (json!(1.5), json!({}), "primary key", ReadProblem::NotAKey),
+            (json!(1), json!({"username": true}), "username", ReadProblem::NotText),
+            (json!(1), json!({"password": ["x"]}), "password", ReadProblem::NotText),
+            (json!(1), json!({"is_staff": "perhaps"}), "is_staff", ReadProblem::NotAFlag),
+            (json!(1), json!({"is_active": "perhaps"}), "is_active", ReadProblem::MaybeDisabled),
+            (json!(1), json!({"date_joined": "yesterday"}), "date_joined", ReadProblem::NotADate),
         ] {
-            let problem = read(&key, &fields).expect_err("an invalid field");
-            assert!(problem.contains(expected), "{problem}");
+            let unreadable = read(&key, &fields).unreadable;
+            assert_eq!(unreadable, [UnreadableField { name: name.to_owned(), problem }]);
         }
     }
 

@@ -22,6 +22,7 @@ pub mod field;
 pub mod finding;
 pub mod hello_name;
 pub mod id;
+pub mod import;
 pub mod key;
 pub mod limit;
 pub mod look_up_key;

@@ -1,31 +1,47 @@
-//! A user as a line of an export, or as another system stores it. The values are unchecked, and only the user name is
-//! required.
+//! A user as a line of an export, or as another system stores it. The values are unchecked.
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use super::claims::{Claims, ClaimsError};
 use super::field::FieldProblem;
 use super::id::{Subject, UserId};
+use super::import::links::UserLinks;
+use super::import::value::{FieldReader, UnreadableField};
 use super::password::PasswordHash;
 use super::time::Timestamp;
 use super::user::{Email, NewUser, User, Username};
 
-/// The greatest accepted id. JSON parsers represent greater integers inexactly (RFC 8259 §6).
-pub const ID_MAX: i64 = (1 << 53) - 1;
+/// The members of a line of an export.
+const MEMBERS: [&str; 15] = [
+    "id",
+    "sub",
+    "username",
+    "email",
+    "email_verified",
+    "first_name",
+    "last_name",
+    "password_hash",
+    "must_change_password",
+    "is_active",
+    "is_staff",
+    "is_superuser",
+    "claims",
+    "date_joined",
+    "last_login",
+];
 
-/// A user to be exported or imported. A missing or null value means the default of a new user.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+/// A user to be exported or imported. A missing value means the default of a new user.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct UserRecord {
     /// The integer id.
     pub id: Option<UserId>,
     /// The UUID.
     pub sub: Option<Subject>,
-    /// The user name; required.
+    /// The user name.
     pub username: Option<String>,
-    /// The e-mail address. An empty text means no address.
+    /// The e-mail address.
     pub email: Option<String>,
     /// Whether the user has proved ownership of the address.
     pub email_verified: Option<bool>,
@@ -34,7 +50,7 @@ pub struct UserRecord {
     /// Family name.
     pub last_name: Option<String>,
     /// The stored hash in any known format. Omitted from an export unless requested.
-    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "write_hash", deserialize_with = "read_hash")]
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "write_hash")]
     pub password_hash: Option<PasswordHash>,
     /// Whether the password is temporary.
     pub must_change_password: Option<bool>,
@@ -57,32 +73,55 @@ fn write_hash<S: Serializer>(hash: &Option<PasswordHash>, serializer: S) -> Resu
     hash.as_ref().map(PasswordHash::as_str).serialize(serializer)
 }
 
-fn read_hash<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<PasswordHash>, D::Error> {
-    Ok(Option::<String>::deserialize(deserializer)?.map(PasswordHash::from_stored))
+/// A user as a source of an import describes it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct SourceUser {
+    /// What could be read.
+    pub record: UserRecord,
+    /// The fields that could not be read.
+    pub unreadable: Vec<UnreadableField>,
+    /// Verified addresses and provider accounts.
+    pub links: UserLinks,
 }
 
 /// Why a record is rejected.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidRecord {
-    /// The user name is missing or empty.
+    /// There is neither a usable user name nor an e-mail address, and no id from which to make a name.
     #[error("the user name is missing")]
     NoName,
-    /// The user name is invalid.
-    #[error("the user name {0}")]
-    Name(FieldProblem),
-    /// The id is out of range.
-    #[error("the id {0} is not between 1 and {ID_MAX}")]
-    Id(UserId),
     /// The claims are invalid.
     #[error("{0}")]
     Claims(#[from] ClaimsError),
 }
 
+/// The names that an imported user may get, in order of preference.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NameChoice {
+    /// The user name of the record. `None` if it is missing or invalid.
+    pub own: Option<Username>,
+    /// Why the user name of the record is invalid.
+    pub problem: Option<FieldProblem>,
+    /// The e-mail address as user name.
+    pub address: Option<Username>,
+    /// A name made from the id, for a user without a valid user name.
+    pub made: Option<Username>,
+}
+
+impl NameChoice {
+    /// All names.
+    pub fn all(&self) -> impl Iterator<Item = &Username> {
+        [&self.own, &self.address, &self.made].into_iter().flatten()
+    }
+}
+
 /// A record that passed the checks.
 #[derive(Debug)]
 pub struct ValidRecord {
-    /// The user. The password hash, the first name and the last name are unchecked.
+    /// The user, with the first of the names. The password hash, the first name and the last name are unchecked.
     pub user: NewUser,
+    /// The names to choose from.
+    pub names: NameChoice,
     /// Why the e-mail address was rejected. The user is then imported without it.
     pub email_problem: Option<FieldProblem>,
 }
@@ -111,20 +150,26 @@ impl UserRecord {
         }
     }
 
-    /// Checks the user name, the id, the claims and the e-mail address. A missing `sub` becomes `new_sub`, a missing
-    /// `date_joined` becomes `now`.
+    /// Checks the names, the claims and the e-mail address. A missing `sub` becomes `new_sub`, a missing `date_joined`
+    /// becomes `now`.
     pub fn validate(self, new_sub: Uuid, now: Timestamp) -> Result<ValidRecord, InvalidRecord> {
-        let username = self.username.filter(|name| !name.is_empty()).ok_or(InvalidRecord::NoName)?;
-        let username = Username::parse(&username).map_err(InvalidRecord::Name)?;
-        if let Some(id) = self.id.filter(|id| !(1..=ID_MAX).contains(&id.0)) {
-            return Err(InvalidRecord::Id(id));
-        }
         let claims = self.claims.map(|claims| Claims::parse(&Value::Object(claims).to_string())).transpose()?;
-        let email = self.email.filter(|email| !email.is_empty()).map(|email| Email::parse(&email)).transpose();
-        let (email, email_problem) = match email {
+        let (email, email_problem) = match self.email.as_deref().map(Email::parse).transpose() {
             Ok(email) => (email, None),
             Err(problem) => (None, Some(problem)),
         };
+        let (own, problem) = match self.username.as_deref().map(|name| import_name(name, email.as_ref())).transpose() {
+            Ok(own) => (own, None),
+            Err(problem) => (None, Some(problem)),
+        };
+        let id = self.id.map(|id| id.to_string()).or_else(|| self.sub.map(|sub| sub.0.simple().to_string()));
+        let names = NameChoice {
+            own,
+            problem,
+            address: self.email.as_deref().and_then(|address| import_name(address, email.as_ref()).ok()),
+            made: id.and_then(|id| Username::parse(&format!("user-{id}")).ok()),
+        };
+        let username = names.all().next().cloned().ok_or(InvalidRecord::NoName)?;
         let user = NewUser {
             id: self.id,
             email_verified: email.is_some() && self.email_verified.unwrap_or(false),
@@ -140,19 +185,62 @@ impl UserRecord {
             last_login: self.last_login,
             ..NewUser::new(self.sub.unwrap_or(Subject(new_sub)), username, self.date_joined.unwrap_or(now))
         };
-        Ok(ValidRecord { user, email_problem })
+        Ok(ValidRecord { user, names, email_problem })
+    }
+}
+
+/// Parses a name for an import. A name that is written as an e-mail address stays as it is. A name that only has the key
+/// of another user's address is rejected, because that user could then not get an account.
+fn import_name(text: &str, email: Option<&Email>) -> Result<Username, FieldProblem> {
+    let name = Username::parse(text)?;
+    match name.check_against_email(email) {
+        Err(problem) if Email::parse(text).is_err() => Err(problem),
+        _ => Ok(name),
+    }
+}
+
+impl SourceUser {
+    /// Reads a line of an export, with exactly the members of [`UserRecord`]. The error names an unknown member.
+    pub fn from_line(members: &Map<String, Value>) -> Result<Self, String> {
+        if let Some(unknown) = members.keys().find(|name| !MEMBERS.contains(&name.as_str())) {
+            return Err(format!("unknown field `{unknown}`, expected one of {}", MEMBERS.join(", ")));
+        }
+        let mut fields = FieldReader::new(members, Vec::new());
+        let record = UserRecord {
+            id: fields.key_field("id").0,
+            sub: fields.key_field("sub").1,
+            username: fields.text("username"),
+            email: fields.text("email"),
+            email_verified: fields.flag("email_verified"),
+            first_name: fields.text("first_name"),
+            last_name: fields.text("last_name"),
+            password_hash: fields.text("password_hash").map(PasswordHash::from_stored),
+            must_change_password: fields.flag("must_change_password"),
+            is_active: fields.is_active("is_active"),
+            is_staff: fields.flag("is_staff"),
+            is_superuser: fields.flag("is_superuser"),
+            claims: fields.object("claims"),
+            date_joined: fields.date("date_joined"),
+            last_login: fields.date("last_login"),
+        };
+        Ok(Self { record, unreadable: fields.into_unreadable(), links: UserLinks::default() })
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::import::value::{ID_MAX, ReadProblem};
     use super::*;
 
     const NOW: Timestamp = Timestamp::from_unix(1_700_000_000);
 
+    fn read(line: &str) -> Result<SourceUser, String> {
+        let line: Map<String, Value> = serde_json::from_str(line).expect("an object");
+        SourceUser::from_line(&line)
+    }
+
     fn checked(line: &str) -> Result<ValidRecord, InvalidRecord> {
-        let record: UserRecord = serde_json::from_str(line).expect("a valid record");
-        record.validate(Uuid::from_u128(1), NOW)
+        read(line).expect("known fields").record.validate(Uuid::from_u128(1), NOW)
     }
 
     #[test]
@@ -163,18 +251,68 @@ mod tests {
     }
 
     #[test]
-    fn a_record_that_violates_the_rules_is_rejected() {
-        assert_eq!(checked("{}").map(drop), Err(InvalidRecord::NoName));
-        assert_eq!(checked(r#"{"username":"a\nb"}"#).map(drop), Err(InvalidRecord::Name(FieldProblem::Unprintable)));
-        for id in [0, -1, ID_MAX + 1] {
-            let line = format!(r#"{{"username":"ann","id":{id}}}"#);
-            assert_eq!(checked(&line).map(drop), Err(InvalidRecord::Id(UserId(id))));
+    fn a_missing_or_invalid_name_is_replaced() {
+        let long = format!(r#"{{"username":"{}","email":"ann@example.com"}}"#, "x".repeat(151));
+        for (line, name, problem) in [
+            (r#"{"username":"","email":"ann@example.com"}"#, "ann@example.com", None),
+            (r#"{"username":null,"email":" ann@example.com "}"#, "ann@example.com", None),
+            (r#"{"username":" ","email":"ann@localhost"}"#, "ann@localhost", None),
+            (r#"{"username":" ann ","email":"ann@example.com"}"#, "ann", None),
+            (r#"{"username":"a\nb","email":"ann@example.com"}"#, "ann@example.com", Some(FieldProblem::Unprintable)),
+            (&long, "ann@example.com", Some(FieldProblem::TooLong { max: 150 })),
+            (
+                r#"{"username":"eve＠example.com","email":"ann@example.com"}"#,
+                "ann@example.com",
+                Some(FieldProblem::AnothersEmail),
+            ),
+            (r#"{"username":"eve@example.com","email":"ann@example.com"}"#, "eve@example.com", None),
+            (r#"{"id":7}"#, "user-7", None),
+            (
+                r#"{"id":7,"username":"a\nb","email":"mi\u212ae@example.org"}"#,
+                "user-7",
+                Some(FieldProblem::Unprintable),
+            ),
+            (r#"{"sub":"00000000-0000-0000-0000-000000001234"}"#, "user-00000000000000000000000000001234", None),
+        ] {
+            let valid = checked(line).expect(line);
+            assert_eq!((valid.user.username.as_str(), valid.names.problem), (name, problem), "{line}");
         }
+        for line in ["{}", r#"{"username":"a\nb"}"#] {
+            assert_eq!(checked(line).map(drop), Err(InvalidRecord::NoName), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_record_that_violates_the_rules_is_rejected() {
         let reserved = Err(InvalidRecord::Claims(ClaimsError::Reserved("sub".to_owned())));
         assert_eq!(checked(r#"{"username":"ann","claims":{"sub":"root"}}"#).map(drop), reserved);
-        for wrong in [r#"{"user_name":"ann"}"#, r#"{"username":7}"#, r#"{"username":"a","username":"b"}"#] {
-            assert!(serde_json::from_str::<UserRecord>(wrong).is_err(), "{wrong}");
-        }
+        assert!(read(r#"{"user_name":"ann"}"#).is_err_and(|error| error.contains("`user_name`")));
+    }
+
+    #[test]
+    fn an_unreadable_member_costs_only_itself() {
+        let line = format!(
+            r#"{{"id":{},"username":"ann","email_verified":"t","is_active":"maybe","is_staff":"1","is_superuser":[],
+               "date_joined":"2019-05-04 03:02:01","last_login":"soon","claims":7,"password_hash":true}}"#,
+            ID_MAX + 1
+        );
+        let user = read(&line).expect("known fields");
+        let names: Vec<(&str, ReadProblem)> =
+            user.unreadable.iter().map(|field| (&*field.name, field.problem)).collect();
+        assert_eq!(
+            names,
+            [
+                ("id", ReadProblem::NotAKey),
+                ("password_hash", ReadProblem::NotText),
+                ("is_active", ReadProblem::MaybeDisabled),
+                ("is_superuser", ReadProblem::NotAFlag),
+                ("claims", ReadProblem::NotAnObject),
+                ("last_login", ReadProblem::NotADate),
+            ]
+        );
+        let record = user.record;
+        assert_eq!((record.email_verified, record.is_active, record.is_staff), (Some(true), Some(false), Some(true)));
+        assert_eq!((record.date_joined, record.id), (Some(Timestamp::from_unix(1_556_938_921)), None));
     }
 
     #[test]
@@ -187,8 +325,7 @@ mod tests {
 
     #[test]
     fn debug_output_hides_the_hash() {
-        let record: UserRecord =
-            serde_json::from_str(r#"{"username":"ann","password_hash":"md5$x"}"#).expect("a valid record");
+        let record = read(r#"{"username":"ann","password_hash":"md5$x"}"#).expect("a valid record");
         assert!(!format!("{record:?}").contains("md5"));
     }
 }

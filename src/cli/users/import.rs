@@ -16,12 +16,15 @@ use crate::cli::runtime::block_on;
 use crate::cli::{print, refusal};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::issuer::import_users::{ImportNote, ImportUsers, Imported};
+use crate::domain::import::leftovers::Leftovers;
+use crate::issuer::import_users::note::ImportNote;
+use crate::issuer::import_users::{ImportUsers, Imported};
 use crate::random::Random;
 
 /// The two forms of the command. The usage that clap generates contains only the first.
-const USAGE: &str = "countersign users import FILE [--report FILE]
-       countersign users import --from-django FILE [--table NAME | --model NAME] [--report FILE]";
+const USAGE: &str = "countersign users import FILE [--addresses-verified] [--report FILE]
+       countersign users import --from-django FILE [--table NAME | --model NAME] [--addresses-verified]
+                                [--report FILE]";
 
 #[derive(Debug, Args)]
 #[command(override_usage = USAGE)]
@@ -38,7 +41,10 @@ pub struct UserImportArgs {
     /// Read users from this model, such as accounts.user [default: the only model with the fields of users]
     #[arg(long, requires = "from_django", conflicts_with = "file")]
     model: Option<String>,
-    /// Write users that were rejected, or imported without e-mail or password, to this file, as JSON lines
+    /// Mark every imported e-mail address as verified; only if the other system verified all of them
+    #[arg(long)]
+    addresses_verified: bool,
+    /// Write users that were rejected or not imported completely, and a summary, to this file, as JSON lines
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
 }
@@ -49,6 +55,8 @@ impl UserImportArgs {
         // The audit log contains only the name of the file, because its path may reveal private information.
         let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
         let from = if name == "-" { "standard input".to_owned() } else { name.into_owned() };
+        let leftovers = source.leftovers();
+        let addresses_verified = self.addresses_verified;
         let mut report = ImportReport::new(&source, self.report)?;
         block_on(async {
             let clock = Clock::system();
@@ -57,27 +65,26 @@ impl UserImportArgs {
             let mut total = Imported::default();
             for batch in source.read()? {
                 let batch = batch.context("cannot import the users")?;
-                let import = ImportUsers { rows: batch.rows, from: from.clone() };
+                let import = ImportUsers { rows: batch.rows, from: from.clone(), addresses_verified };
                 let done = import.run(&issuer).await.map_err(refusal::error_from_refusal).with_context(|| {
                     format!("import stopped after {} users (repeat the command to continue)", total.imported)
                 })?;
                 total.imported += done.imported;
                 total.without_password += done.without_password;
+                total.verified += done.verified;
+                total.accounts += done.accounts;
                 total.already_present += done.already_present;
                 report.add_notes(&done.notes, batch.read)?;
             }
             report.bar.finish_and_clear();
             issuer.store.close().await;
             let seconds = clock.monotonic().saturating_sub(started).as_secs_f64();
-            print::message(format!(
-                "Imported {} ({} without e-mail, {} without password). Already present: {}. Rejected: {}. Time: \
-                 {seconds:.1} s.",
-                user_count(total.imported),
-                report.without_email,
-                total.without_password,
-                total.already_present,
-                report.rejected
-            ));
+            report.add_summary(&total, &leftovers)?;
+            let not_imported = leftovers.to_string();
+            if !not_imported.is_empty() {
+                print::message(format!("Not imported: {not_imported}."));
+            }
+            print::message(format!("{} Time: {seconds:.1} s.", report.summary(&total)));
             Ok(if report.rejected == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
         })
     }
@@ -97,12 +104,13 @@ impl UserImportArgs {
 }
 
 /// Reports the progress of an import, and each record that was rejected, or whose e-mail address or password hash could
-/// not be imported. A record that has no e-mail address or no password is not reported.
+/// not be imported. A record that has no e-mail address or no password is not reported. The last line is a summary.
 struct ImportReport {
     noun: &'static str,
     file: Option<BufWriter<File>>,
     bar: ProgressBar,
     without_email: usize,
+    skipped_accounts: usize,
     rejected: usize,
 }
 
@@ -113,7 +121,7 @@ impl ImportReport {
             created.map(BufWriter::new)
         });
         let file = file.transpose()?;
-        Ok(Self { noun: source.noun(), file, bar: bar(source)?, without_email: 0, rejected: 0 })
+        Ok(Self { noun: source.noun(), file, bar: bar(source)?, without_email: 0, skipped_accounts: 0, rejected: 0 })
     }
 
     fn add_notes(&mut self, notes: &[ImportNote], read: u64) -> Result<()> {
@@ -122,6 +130,7 @@ impl ImportReport {
             // A record has at most one note of each kind, so this counts records.
             self.rejected += usize::from(note.reason.is_whole_record());
             self.without_email += usize::from(note.reason.is_address());
+            self.skipped_accounts += note.reason.accounts();
             let name = note
                 .username
                 .as_deref()
@@ -141,6 +150,44 @@ impl ImportReport {
             }
         }
         self.file.as_mut().map_or(Ok(()), BufWriter::flush).context("cannot write the report")
+    }
+}
+
+impl ImportReport {
+    fn summary(&self, total: &Imported) -> String {
+        let skipped = match self.skipped_accounts {
+            0 => String::new(),
+            count => format!(" ({count} skipped)"),
+        };
+        format!(
+            "Imported {} ({} without e-mail, {} without password). Already present: {}. Rejected: {}. Verified \
+             addresses: {}. Provider accounts: {}{skipped}.",
+            user_count(total.imported),
+            self.without_email,
+            total.without_password,
+            total.already_present,
+            self.rejected,
+            total.verified,
+            total.accounts,
+        )
+    }
+
+    /// Writes the last line of the report.
+    fn add_summary(&mut self, total: &Imported, leftovers: &Leftovers) -> Result<()> {
+        let Some(file) = &mut self.file else { return Ok(()) };
+        let counts = |counts: &[(String, u64)]| counts.iter().cloned().collect::<std::collections::BTreeMap<_, _>>();
+        let summary = json!({"summary": {
+            "imported": total.imported,
+            "without_email": self.without_email,
+            "without_password": total.without_password,
+            "verified_addresses": total.verified,
+            "provider_accounts": total.accounts,
+            "skipped_provider_accounts": self.skipped_accounts,
+            "already_present": total.already_present,
+            "rejected": self.rejected,
+            "not_imported": {"fields": counts(&leftovers.fields), "tables": counts(&leftovers.tables)},
+        }});
+        writeln!(file, "{summary}").and_then(|()| file.flush()).context("cannot write the report")
     }
 }
 

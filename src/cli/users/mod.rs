@@ -21,10 +21,12 @@ use crate::issuer::users::{self, UserChange};
 use crate::random::Random;
 use crate::store::StoreError;
 
+mod dump;
 mod export;
 mod import;
 mod pages;
 mod source;
+mod text_format;
 
 #[derive(Debug, Subcommand)]
 pub enum UsersCommand {

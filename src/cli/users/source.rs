@@ -3,20 +3,19 @@
 //! A separate thread reads the source at most a few batches ahead of the writes, so that a large source does not fill
 //! the memory.
 
-use std::fmt;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 
-use anyhow::{Context as _, Result, anyhow, bail};
-use serde::Deserialize;
-use serde::de::{Deserializer as _, IgnoredAny, SeqAccess, Visitor};
-use serde_json::{Map, Value};
+use anyhow::{Context as _, Result, bail};
 
-use crate::domain::django::{looks_like_users, record};
-use crate::domain::user_record::UserRecord;
+use super::dump::Dump;
+use super::text_format::utf8;
+use crate::domain::import::leftovers::Leftovers;
+use crate::domain::strict_json;
+use crate::domain::user_record::SourceUser;
 use crate::issuer::import_users::ImportRow;
 use crate::store::sqlite::django::{DjangoUsers, FILE_MAGIC};
 
@@ -34,14 +33,7 @@ pub enum UserSource {
     /// JSON lines in the format of `users export`, from a file; `None`: from standard input.
     Lines(Option<PathBuf>),
     /// The output of `manage.py dumpdata`.
-    Dump {
-        /// The path of the file.
-        path: PathBuf,
-        /// The model of the users, such as `auth.user`.
-        model: String,
-        /// The number of objects of this model.
-        count: u64,
-    },
+    Dump(Dump),
     /// The SQLite database of a Django project.
     Database(DjangoUsers),
 }
@@ -73,7 +65,7 @@ impl UserSource {
         match (is_database, table, model) {
             (true, _, None) => Ok(Self::Database(DjangoUsers::open(file, table)?)),
             (true, _, Some(_)) => bail!("{} is a database; name its table with --table", file.display()),
-            (false, None, _) => dump(file, model),
+            (false, None, _) => Ok(Self::Dump(Dump::open(file, model)?)),
             (false, Some(_), _) => bail!("{} is not an SQLite database; name its model with --model", file.display()),
         }
     }
@@ -83,8 +75,17 @@ impl UserSource {
         match self {
             Self::Lines(None) => None,
             Self::Lines(Some(path)) => path.metadata().ok().filter(std::fs::Metadata::is_file).map(|file| file.len()),
-            Self::Dump { count, .. } => Some(*count),
+            Self::Dump(dump) => Some(dump.count),
             Self::Database(users) => users.count().ok(),
+        }
+    }
+
+    /// Returns what the source knows about users and the import leaves behind. Lines have no such fields.
+    pub fn leftovers(&self) -> Leftovers {
+        match self {
+            Self::Lines(_) => Leftovers::default(),
+            Self::Dump(dump) => dump.leftovers.clone(),
+            Self::Database(users) => users.leftovers().clone(),
         }
     }
 
@@ -92,7 +93,7 @@ impl UserSource {
     pub fn noun(&self) -> &'static str {
         match self {
             Self::Lines(_) => "line",
-            Self::Dump { .. } => "object",
+            Self::Dump(_) => "object",
             Self::Database(_) => "row",
         }
     }
@@ -115,14 +116,13 @@ impl UserSource {
 
     fn read_into(self, filling: &mut BatchBuilder<'_>) -> Result<()> {
         match self {
-            Self::Lines(None) => read_lines(io::stdin().lock(), filling).context("cannot read standard input"),
-            Self::Lines(Some(path)) => read_lines(open(&path)?, filling).with_context(|| reading(&path)),
-            Self::Dump { path, model, .. } => {
-                let take =
-                    |object: DumpObject| object.model != model || filling.record(record(&object.pk, &object.fields));
-                each_object(&path, take)
+            Self::Lines(None) => {
+                let text = utf8(io::stdin().lock(), Path::new("standard input"))?;
+                read_lines(text, filling).context("cannot read standard input")
             }
-            Self::Database(users) => Ok(users.each(|record| filling.record(record))?),
+            Self::Lines(Some(path)) => read_lines(utf8(open(&path)?, &path)?, filling).with_context(|| reading(&path)),
+            Self::Dump(dump) => dump.each(|user| filling.count(user)),
+            Self::Database(users) => Ok(users.each(|user| filling.count(user))?),
         }
     }
 }
@@ -143,14 +143,14 @@ struct BatchBuilder<'a> {
 }
 
 impl BatchBuilder<'_> {
-    /// Adds the next record of a source that counts records. Returns false when the receiver has been dropped.
-    fn record(&mut self, record: Result<UserRecord, String>) -> bool {
+    /// Adds the next user of a source that counts users. Returns false when the receiver has been dropped.
+    fn count(&mut self, user: SourceUser) -> bool {
         self.read += 1;
-        self.add(self.read, record)
+        self.add(self.read, Ok(user))
     }
 
-    fn add(&mut self, number: u64, record: Result<UserRecord, String>) -> bool {
-        self.rows.push(ImportRow { number, record });
+    fn add(&mut self, number: u64, user: Result<SourceUser, String>) -> bool {
+        self.rows.push(ImportRow { number, user });
         self.rows.len() < BATCH || self.send()
     }
 
@@ -173,7 +173,7 @@ fn read_lines(mut from: impl BufRead, filling: &mut BatchBuilder<'_>) -> io::Res
             length += from.skip_until(b'\n')? as u64;
         }
         filling.read += length;
-        let text = line.strip_prefix(b"\xef\xbb\xbf").filter(|_| number == 1).unwrap_or(&line).trim_ascii();
+        let text = line.trim_ascii();
         if !text.is_empty() && !filling.add(number, parse_line(text, is_cut)) {
             break;
         }
@@ -181,94 +181,18 @@ fn read_lines(mut from: impl BufRead, filling: &mut BatchBuilder<'_>) -> io::Res
     Ok(())
 }
 
-fn parse_line(text: &[u8], is_cut: bool) -> Result<UserRecord, String> {
+fn parse_line(text: &[u8], is_cut: bool) -> Result<SourceUser, String> {
     if is_cut {
         return Err("the line is longer than 64 KiB".to_owned());
     }
     if !text.starts_with(b"{") {
         return Err("the line is not a JSON object (for the output of Django's dumpdata, use --from-django)".to_owned());
     }
-    serde_json::from_slice(text).map_err(|error| {
+    let members = strict_json::parse_object(text).map_err(|error| {
         // The parser sees only this line, so its line number is always 1.
         error.to_string().replace("at line 1 column", "at column")
-    })
-}
-
-/// One object of a dump.
-#[derive(Deserialize)]
-struct DumpObject {
-    model: String,
-    #[serde(default)]
-    pk: Value,
-    fields: Map<String, Value>,
-}
-
-/// Finds the model of the users: the named model, or the only model with the fields of users.
-fn dump(path: &Path, wanted: Option<&str>) -> Result<UserSource> {
-    let mut models: Vec<(String, u64)> = Vec::new();
-    each_object(path, |object| {
-        let is_wanted = match wanted {
-            Some(wanted) => object.model.eq_ignore_ascii_case(wanted),
-            None => looks_like_users(object.fields.keys().map(String::as_str)),
-        };
-        match models.iter_mut().find(|(model, _)| *model == object.model) {
-            Some((_, count)) => *count += 1,
-            None if is_wanted => models.push((object.model, 1)),
-            None => {}
-        }
-        true
     })?;
-    let names: Vec<&str> = models.iter().map(|(model, _)| model.as_str()).collect();
-    match (models.as_slice(), wanted) {
-        ([(model, count)], _) => Ok(UserSource::Dump { path: path.to_path_buf(), model: model.clone(), count: *count }),
-        ([], Some(wanted)) => bail!("{} has no model `{wanted}`", path.display()),
-        ([], None) => bail!(
-            "{} has no model with a password field and a username or e-mail field; name it with --model app.model",
-            path.display()
-        ),
-        _ => bail!(
-            "{} has several models with the fields of users; pass --model and one of {}",
-            path.display(),
-            names.join(", ")
-        ),
-    }
-}
-
-/// Calls `take` for each object of a dump until it returns false. Only one object is in memory at a time.
-fn each_object(path: &Path, take: impl FnMut(DumpObject) -> bool) -> Result<()> {
-    let mut stopped = false;
-    let mut reader = serde_json::Deserializer::from_reader(open(path)?);
-    let done = reader.deserialize_seq(ElementVisitor { take, stopped: &mut stopped }).and_then(|()| reader.end());
-    match done {
-        Err(_) if stopped => Ok(()),
-        done => done.map_err(|error| {
-            anyhow!("{} is neither an SQLite database nor the output of `manage.py dumpdata` ({error})", path.display())
-        }),
-    }
-}
-
-struct ElementVisitor<'a, F> {
-    take: F,
-    stopped: &'a mut bool,
-}
-
-impl<'de, F: FnMut(DumpObject) -> bool> Visitor<'de> for ElementVisitor<'_, F> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a list of objects with `model`, `pk` and `fields`")
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(mut self, mut objects: A) -> Result<(), A::Error> {
-        while let Some(object) = objects.next_element()? {
-            if !(self.take)(object) {
-                *self.stopped = true;
-                while objects.next_element::<IgnoredAny>()?.is_some() {}
-                break;
-            }
-        }
-        Ok(())
-    }
+    SourceUser::from_line(&members)
 }
 
 #[cfg(test)]
@@ -291,9 +215,9 @@ mod tests {
     fn read(source: UserSource) -> (Rows, u64) {
         let batches: Vec<ImportBatch> = source.read().unwrap().into_iter().map(Result::unwrap).collect();
         let read = batches.last().map_or(0, |batch| batch.read);
-        let name = |record: UserRecord| record.username.unwrap_or_default();
+        let name = |user: SourceUser| user.record.username.or(user.record.email).unwrap_or_default();
         let rows = batches.into_iter().flat_map(|batch| batch.rows);
-        (rows.map(|row| (row.number, row.record.map(name))).collect(), read)
+        (rows.map(|row| (row.number, row.user.map(name))).collect(), read)
     }
 
     #[test]
@@ -306,7 +230,7 @@ mod tests {
         let source = UserSource::lines(&path).unwrap();
         assert_eq!((source.total(), source.noun()), (Some(text.len() as u64), "line"));
         let (rows, bytes) = read(source);
-        assert_eq!(bytes, text.len() as u64);
+        assert_eq!(bytes, text.len() as u64 - 3, "the byte order mark is not counted");
         assert_eq!(rows.iter().map(|(number, _)| *number).collect::<Vec<_>>(), [1, 3, 4, 5, 6]);
         assert_eq!((&rows[0].1, &rows[4].1), (&Ok("ann".to_owned()), &Ok("bob".to_owned())));
         for (at, words) in [(1, "--from-django"), (2, "longer than"), (3, "unknown field `nam`")] {
@@ -357,11 +281,6 @@ mod tests {
 
     #[test]
     fn an_unknown_source_format_is_an_error() {
-        for text in ["", "{}", "[1]", "[{\"model\":\"a.b\",\"fields\":{}}", "\u{1f}\u{8b}"] {
-            let (_folder, path) = file(text);
-            let error = UserSource::django(&path, None, None).unwrap_err().to_string();
-            assert!(error.contains("neither an SQLite database nor"), "{text}: {error}");
-        }
         let (_folder, path) = file("[]");
         assert!(UserSource::django(&path, None, None).unwrap_err().to_string().contains("--model app.model"));
         let (_folder, path) = file(FILE_MAGIC);
