@@ -30,12 +30,40 @@ const BCRYPT_MAX: u32 = 14;
 /// otherwise be accepted as a short one.
 const OUTPUT_MIN: usize = 16;
 
+/// The formats of other systems that are named in an error. Anything else may be a part of a password in plaintext.
+const NAMED_FORMATS: [&str; 24] = [
+    "md5",
+    "unsalted_md5",
+    "sha1",
+    "unsalted_sha1",
+    "sha256",
+    "sha512",
+    "crypt",
+    "pbkdf2",
+    "pbkdf2_sha512",
+    "bcrypt_sha512",
+    "pbkdf2-sha256",
+    "pbkdf2-sha512",
+    "scram-sha-256",
+    "yescrypt",
+    "1",
+    "5",
+    "6",
+    "7",
+    "y",
+    "gy",
+    "P",
+    "H",
+    "apr1",
+    "sha1crypt",
+];
+
 /// Why a stored hash is rejected.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum HashProblem {
     /// The format is unknown.
     #[error("unknown hash format `{0}`")]
-    Unknown(String),
+    Unknown(&'static str),
     /// The hash begins like a known format, but the rest is invalid.
     #[error("malformed {0} hash")]
     Malformed(&'static str),
@@ -95,12 +123,11 @@ impl ForeignHash {
             "scrypt" => scrypt(rest),
             "" if rest.starts_with("argon2") => argon2(text),
             "" if rest.starts_with('2') => bcrypt(text).map(Self::Bcrypt),
-            // The text may be a password in plaintext, so the error shows at most a short first part that ends at a
-            // `$`.
+            // The text may be a password in plaintext, so the error shows only the name of a known format.
             _ => {
                 let name = if form.is_empty() { rest.split('$').next().unwrap_or("") } else { form };
-                let is_safe = text.contains('$') && name.len() <= 24 && name.is_ascii();
-                Err(HashProblem::Unknown(if is_safe { name } else { "…" }.to_owned()))
+                let known = NAMED_FORMATS.iter().find(|known| **known == name && text.contains('$'));
+                Err(HashProblem::Unknown(known.copied().unwrap_or("…")))
             }
         }
     }
@@ -300,6 +327,13 @@ mod tests {
             ("md5$salt$0123", "`md5`"),
             ("$5$rounds=1000$x", "`5`"),
             ("hunter2", "`…`"),
+            ("md5", "`…`"),
+            ("S3cret!pass$1", "`…`"),
+            ("$S3cret!pass$1", "`…`"),
+            ("secret$", "`…`"),
+            ("pa$$word", "`…`"),
+            ("$ecret", "`…`"),
+            ("MD5$x", "`…`"),
             ("", "`…`"),
             ("a password that is long and has a $ in it", "`…`"),
         ] {
