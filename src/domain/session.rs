@@ -50,9 +50,10 @@ pub struct Session {
     pub expires_at: Timestamp,
     /// When and why the session was ended before it expired. `None` if it was not.
     pub ended: Option<(Timestamp, EndReason)>,
-    /// Whether the session was opened with a temporary password. Its tokens then have the claim
-    /// `must_change_password`.
-    pub must_change_password: bool,
+    /// When the temporary password was set with which the session was opened. The tokens then have the claim
+    /// `must_change_password`, and the session ends when the password expires. `None` if the password was not temporary,
+    /// or if it was changed since.
+    pub temporary_since: Option<Timestamp>,
     /// The address from which the session was opened.
     pub address: Option<IpAddr>,
     /// The provider of the sign-in that opened the session. `None` if a password or an operator opened it.
@@ -142,6 +143,8 @@ pub struct RefreshPolicy {
     pub lifetime: Duration,
     /// The maximum age of a session. `None` means no maximum.
     pub max_age: Option<Duration>,
+    /// How long a temporary password is valid. A session that was opened with it ends with it.
+    pub temporary_lifetime: Duration,
     /// Whether each refresh issues a new refresh token.
     pub rotate: bool,
     /// The grace period: how long after a rotation the previous token still gets the same successor.
@@ -191,16 +194,23 @@ impl Session {
         self.ended.is_none() && now < self.expires_at
     }
 
-    /// Whether the session is live: not ended, not expired and not at its maximum age. The maximum age may have been
-    /// set after the session was opened.
+    /// Whether the session is live: not ended, not expired, not at its maximum age, and not opened with a temporary
+    /// password that has expired. The limits may have been set after the session was opened.
     pub fn is_live(&self, now: Timestamp, policy: &RefreshPolicy) -> bool {
-        self.is_unexpired(now) && policy.max_age.is_none_or(|max_age| now < self.opened_at + max_age)
+        self.is_unexpired(now) && self.limits(policy).all(|end| now < end)
     }
 
-    /// The expiry of the session after a refresh at `now`, limited by the maximum age of the session.
+    /// The expiry of the session after a refresh at `now`, limited by the maximum age of the session and by the expiry
+    /// of a temporary password.
     pub fn extended_expiry(&self, now: Timestamp, policy: &RefreshPolicy) -> Timestamp {
-        let unlimited = now + policy.lifetime;
-        policy.max_age.map_or(unlimited, |max_age| unlimited.min(self.opened_at + max_age))
+        self.limits(policy).fold(now + policy.lifetime, Timestamp::min)
+    }
+
+    /// The times at which the session ends regardless of refreshes.
+    fn limits(&self, policy: &RefreshPolicy) -> impl Iterator<Item = Timestamp> {
+        let max_age = policy.max_age.map(|max_age| self.opened_at + max_age);
+        let temporary_until = self.temporary_since.map(|since| since + policy.temporary_lifetime);
+        max_age.into_iter().chain(temporary_until)
     }
 
     /// The outcome of presenting a refresh token of `generation` at `now`, from `network`.

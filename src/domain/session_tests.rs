@@ -14,6 +14,7 @@ use uuid::Uuid;
 const POLICY: RefreshPolicy = RefreshPolicy {
     lifetime: Duration::from_secs(1000),
     max_age: None,
+    temporary_lifetime: Duration::from_secs(700),
     rotate: true,
     reuse_grace: Duration::from_secs(10),
     earlier_tokens_stay_valid: false,
@@ -39,7 +40,7 @@ fn session(generation: u32, rotated_at: i64) -> Session {
         used_at: at(rotated_at),
         expires_at: at(1000),
         ended: None,
-        must_change_password: false,
+        temporary_since: None,
         address: None,
         provider: None,
         refresh_key: None,
@@ -186,4 +187,15 @@ fn a_repeat_of_a_token_that_stays_valid_is_not_counted() {
         let outcome = lenient.evaluate_refresh(2, Some(network), at(500), &policy);
         assert_eq!(outcome, RefreshOutcome::Repeat(Repeat::StillValid));
     }
+}
+
+#[test]
+fn a_session_opened_with_a_temporary_password_ends_with_it() {
+    let temporary = Session { temporary_since: Some(at(-100)), ..session(0, 0) };
+    let advance = RefreshOutcome::Advance { to: 1, expires_at: at(600), invalidates_earlier: true };
+    assert_eq!(temporary.evaluate_refresh(0, None, at(599), &POLICY), advance);
+    assert_eq!(temporary.evaluate_refresh(0, None, at(600), &POLICY), RefreshOutcome::Rejected);
+    assert!(temporary.is_live(at(599), &POLICY) && !temporary.is_live(at(600), &POLICY));
+    let changed = Session { temporary_since: None, ..temporary };
+    assert!(changed.is_live(at(600), &POLICY), "the password was changed");
 }

@@ -1,5 +1,7 @@
 //! Users, and the rules for their names.
 
+use std::time::Duration;
+
 use super::characters::{is_ignorable, is_unprintable};
 use super::claims::Claims;
 use super::email::is_address_key;
@@ -37,8 +39,8 @@ pub struct User {
     /// The password hash. `None` if the user has no password, for example because a sign-in with a provider created the
     /// account.
     pub password: Option<PasswordHash>,
-    /// Whether the password is temporary.
-    pub must_change_password: bool,
+    /// When the temporary password was set. `None` if the password is not temporary.
+    pub temporary_since: Option<Timestamp>,
     /// False for a disabled user, who can neither sign in nor refresh.
     pub is_active: bool,
     /// Django's flag, kept for migrated projects. Countersign does not use it.
@@ -51,6 +53,18 @@ pub struct User {
     pub date_joined: Timestamp,
     /// When the last session was opened.
     pub last_login: Option<Timestamp>,
+}
+
+impl User {
+    /// Whether the password is temporary, so that the user must change it.
+    pub fn must_change_password(&self) -> bool {
+        self.temporary_since.is_some()
+    }
+
+    /// Whether the password is a temporary one that has expired. It is then a wrong password.
+    pub fn has_expired_password(&self, now: Timestamp, temporary_lifetime: Duration) -> bool {
+        self.temporary_since.is_some_and(|since| now >= since + temporary_lifetime)
+    }
 }
 
 /// A user to be created. [`NewUser::new`] sets the defaults.
@@ -73,8 +87,8 @@ pub struct NewUser {
     pub last_name: String,
     /// See [`User::password`].
     pub password: Option<PasswordHash>,
-    /// See [`User::must_change_password`].
-    pub must_change_password: bool,
+    /// See [`User::temporary_since`].
+    pub temporary_since: Option<Timestamp>,
     /// See [`User::is_active`].
     pub is_active: bool,
     /// See [`User::is_staff`].
@@ -101,7 +115,7 @@ impl NewUser {
             first_name: String::new(),
             last_name: String::new(),
             password: None,
-            must_change_password: false,
+            temporary_since: None,
             is_active: true,
             is_staff: false,
             is_superuser: false,

@@ -140,7 +140,7 @@ impl UserRecord {
             first_name: Some(user.first_name),
             last_name: Some(user.last_name),
             password_hash: user.password.filter(|_| with_hash),
-            must_change_password: Some(user.must_change_password),
+            must_change_password: Some(user.temporary_since.is_some()),
             is_active: Some(user.is_active),
             is_staff: Some(user.is_staff),
             is_superuser: Some(user.is_superuser),
@@ -151,7 +151,7 @@ impl UserRecord {
     }
 
     /// Checks the names, the claims and the e-mail address. A missing `sub` becomes `new_sub`, a missing `date_joined`
-    /// becomes `now`.
+    /// becomes `now`. The lifetime of a temporary password begins `now`.
     pub fn validate(self, new_sub: Uuid, now: Timestamp) -> Result<ValidRecord, InvalidRecord> {
         let claims = self.claims.map(|claims| Claims::parse(&Value::Object(claims).to_string())).transpose()?;
         let (email, email_problem) = match self.email.as_deref().map(Email::parse).transpose() {
@@ -177,7 +177,7 @@ impl UserRecord {
             first_name: self.first_name.unwrap_or_default(),
             last_name: self.last_name.unwrap_or_default(),
             password: self.password_hash,
-            must_change_password: self.must_change_password.unwrap_or(false),
+            temporary_since: self.must_change_password.unwrap_or(false).then_some(now),
             is_active: self.is_active.unwrap_or(true),
             is_staff: self.is_staff.unwrap_or(false),
             is_superuser: self.is_superuser.unwrap_or(false),

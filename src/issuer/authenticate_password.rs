@@ -3,6 +3,8 @@
 //! [`PasswordAttempt::authenticate`] checks the password. [`FirstFactor::complete`] opens or updates a session, in a
 //! transaction that checks the user again.
 
+use std::time::Duration;
+
 use super::context::{Caller, Issuer};
 use super::refusal::{CredentialsProblem, Refusal};
 use crate::crypto::password_hash::PasswordCheck;
@@ -10,6 +12,7 @@ use crate::domain::count::Count;
 use crate::domain::id::UserId;
 use crate::domain::limit::Limit;
 use crate::domain::password::{Password, PasswordHash};
+use crate::domain::time::Timestamp;
 use crate::domain::user::{Login, User};
 use crate::store::{StoreError, Write};
 use crate::throttle::{Attempt, AttemptKey, prefix};
@@ -184,7 +187,28 @@ impl FirstFactor<'_> {
     }
 }
 
+/// Who may sign in now, with a correct password.
+#[derive(Clone, Copy, Debug)]
+struct SignInLimits {
+    admitted: AdmittedUsers,
+    now: Timestamp,
+    temporary_lifetime: Duration,
+}
+
+impl SignInLimits {
+    fn check(self, user: &User) -> Result<(), CredentialsProblem> {
+        self.admitted.check(user)?;
+        let has_expired = user.has_expired_password(self.now, self.temporary_lifetime);
+        if has_expired { Err(CredentialsProblem::TemporaryExpired) } else { Ok(()) }
+    }
+}
+
 impl AdmittedAttempt<'_> {
+    fn limits(&self) -> SignInLimits {
+        let temporary_lifetime = self.issuer.settings().temporary_lifetime();
+        SignInLimits { admitted: self.request.admitted, now: self.issuer.clock.now(), temporary_lifetime }
+    }
+
     /// Checks the password of the user; `None` if no user has the login name.
     async fn check(&self, user: Option<User>) -> Result<Result<CheckedUser, FailedCheck>, Refusal> {
         let hash = user.as_ref().and_then(|user| user.password.clone());
@@ -199,7 +223,8 @@ impl AdmittedAttempt<'_> {
             PasswordCheck::Wrong if user.password.is_none() => Err(CredentialsProblem::NoPassword),
             PasswordCheck::Wrong => Err(CredentialsProblem::WrongPassword),
         };
-        let checked = checked.and_then(|upgraded| self.request.admitted.check(&user).map(|()| upgraded));
+        let limits = self.limits();
+        let checked = checked.and_then(|upgraded| limits.check(&user).map(|()| upgraded));
         Ok(match checked {
             Ok(upgraded) => Ok(CheckedUser { user, upgraded }),
             Err(problem) => Err(FailedCheck { problem, user: Some(user.id) }),
@@ -212,12 +237,12 @@ impl AdmittedAttempt<'_> {
         T: Send + 'static,
         F: Fn(&dyn Write, User) -> Result<T, StoreError> + Send + 'static,
     {
-        let admitted = self.request.admitted;
+        let limits = self.limits();
         let result = self.issuer.store.write_for_user(checked.user.id, move |tx| {
             let CheckedUser { user, upgraded } = &checked;
             let failed = |problem| CompletionResult::Failed(FailedCheck { problem, user: Some(user.id) });
             let Some(current) = tx.user(user.id)? else { return Ok(failed(CredentialsProblem::UnknownUser)) };
-            if let Err(problem) = admitted.check(&current) {
+            if let Err(problem) = limits.check(&current) {
                 return Ok(failed(problem));
             }
             if current.password != user.password {

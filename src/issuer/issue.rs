@@ -135,7 +135,7 @@ impl Serialize for AccessClaims<'_> {
                 ExtraClaim::Role => map.serialize_entry("role", &spec.role)?,
             }
         }
-        if session.must_change_password {
+        if session.temporary_since.is_some() {
             map.serialize_entry("must_change_password", &true)?;
         }
         for (name, value) in user.claims.iter() {

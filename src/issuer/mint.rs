@@ -9,7 +9,6 @@ use super::signed_in::SignedIn;
 use crate::domain::audit::{Action, Operator};
 use crate::domain::dialect::{Dialect, RefreshStyle};
 use crate::domain::secret::SecretText;
-use crate::domain::session::Session;
 use crate::domain::user::User;
 
 /// An operator's request for the tokens of a user.
@@ -34,7 +33,12 @@ impl MintTokens {
     /// Opens a session and mints its first tokens. Refuses if the user is disabled.
     pub async fn run(self, issuer: &Issuer) -> Result<MintedTokens, Denied> {
         let session = sign_in::begin(issuer, self.user.id, self.dialect, None);
-        let session = Session { must_change_password: self.user.must_change_password, ..session };
+        let settings = issuer.settings();
+        // The operator needs no password. If the temporary one has expired, it limits nothing.
+        let has_expired = self.user.has_expired_password(session.opened_at, settings.temporary_lifetime());
+        let temporary_since = self.user.temporary_since.filter(|_| !has_expired);
+        let policy = *settings.policy_of(&session);
+        let session = sign_in::with_temporary_password(session, temporary_since, &policy);
         let signed_in = SignedIn::authenticated(self.user, session.clone());
         let user = session.user;
         let detail = format!("{} {}", session.opened_by, session.id);

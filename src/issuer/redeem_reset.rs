@@ -66,12 +66,12 @@ impl RedeemReset {
         }
         let new = issuer.hash_password(password).await?;
         let now = issuer.clock.now();
-        let must_change = temporary.is_some();
+        let temporary_since = temporary.is_some().then_some(now);
         let ended = issuer
             .store
             .write_for_user(user.id, move |tx| {
                 let id = tx.use_reset_code(hash, now)?.ok_or(RedeemResetError::WrongCode)?;
-                tx.set_password(id, &new, must_change)?;
+                tx.set_password(id, &new, temporary_since)?;
                 // The caller has read the e-mail and so owns the address. If the address was not verified before, an
                 // attacker may have registered with it and linked provider accounts.
                 if tx.verify_email(id)? {

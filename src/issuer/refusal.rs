@@ -68,6 +68,9 @@ pub enum CredentialsProblem {
     /// The password is wrong.
     #[error("the password is wrong")]
     WrongPassword,
+    /// The password is correct, but it is a temporary one that has expired.
+    #[error("the temporary password has expired")]
+    TemporaryExpired,
     /// The password is correct, but the user is disabled.
     #[error("the user is disabled")]
     Disabled,

@@ -13,7 +13,8 @@ use crate::domain::id::{SessionId, UserId};
 use crate::domain::origin::Origin;
 use crate::domain::password::Password;
 use crate::domain::refresh_key::RefreshKey;
-use crate::domain::session::{Repeats, SESSIONS_MAX, Session};
+use crate::domain::session::{RefreshPolicy, Repeats, SESSIONS_MAX, Session};
+use crate::domain::time::Timestamp;
 use crate::domain::user::{Login, User};
 use crate::store::{StoreError, Write};
 use crate::throttle::prefix;
@@ -40,7 +41,8 @@ impl SignIn {
         let factor = attempt.authenticate(issuer).await?;
         let opened = begin(issuer, factor.user().id, dialect, Some(from.address));
         let session = Session { amr: Some(Amr::Password), ..opened };
-        let (signed_in, ended) = factor.complete(move |tx, user| store_session(tx, user, &session)).await?;
+        let policy = *issuer.settings().policy_of(&session);
+        let (signed_in, ended) = factor.complete(move |tx, user| store_session(tx, user, &session, &policy)).await?;
         issuer.counted_ended(ended);
         Ok(signed_in)
     }
@@ -63,13 +65,24 @@ pub(super) fn begin(issuer: &Issuer, user: UserId, dialect: Dialect, address: Op
         used_at: now,
         expires_at: now,
         ended: None,
-        must_change_password: false,
+        temporary_since: None,
         address,
         provider: None,
         refresh_key: has_key.then(|| RefreshKey::new(issuer.random.bytes(), 0)),
         repeats: Repeats::default(),
     };
     let expires_at = session.extended_expiry(now, issuer.settings().policy_of(&session));
+    Session { expires_at, ..session }
+}
+
+/// Returns a session that begins now, with the temporary password with which it was opened, if it was one.
+pub(super) fn with_temporary_password(
+    session: Session,
+    temporary_since: Option<Timestamp>,
+    policy: &RefreshPolicy,
+) -> Session {
+    let session = Session { temporary_since, ..session };
+    let expires_at = session.extended_expiry(session.opened_at, policy);
     Session { expires_at, ..session }
 }
 
@@ -83,9 +96,14 @@ pub(super) fn open_session(tx: &dyn Write, session: &Session) -> Result<usize, S
 
 /// Stores the session of `user` and the date and address of the sign-in, and records the sign-in in the audit log. Also
 /// returns how many other sessions of the user ended.
-fn store_session(tx: &dyn Write, mut user: User, session: &Session) -> Result<(SignedIn, usize), StoreError> {
-    let must_change_password = user.must_change_password;
-    let session = Session { user: user.id, must_change_password, ..session.clone() };
+fn store_session(
+    tx: &dyn Write,
+    mut user: User,
+    session: &Session,
+    policy: &RefreshPolicy,
+) -> Result<(SignedIn, usize), StoreError> {
+    let session = Session { user: user.id, ..session.clone() };
+    let session = with_temporary_password(session, user.temporary_since, policy);
     let ended = open_session(tx, &session)?;
     tx.record_sign_in(user.id, session.opened_at, session.address.map(prefix))?;
     let detail = format!("{} {}", session.opened_by, session.id);

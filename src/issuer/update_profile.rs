@@ -116,7 +116,7 @@ async fn hash(issuer: &Issuer, user: &User, password: Password) -> Result<Passwo
     let wrong = |problem: FieldProblem| Refusal::invalid(Field::Password, problem);
     issuer.policy.passwords.check(&password, &[user.username.as_str()]).map_err(wrong)?;
     // An operator or a response has disclosed the temporary password, so the new password must differ from it.
-    if user.must_change_password
+    if user.must_change_password()
         && issuer.check_password(password.clone(), user.password.clone()).await? != PasswordCheck::Wrong
     {
         return Err(wrong(FieldProblem::Unchanged));
@@ -132,7 +132,7 @@ fn replace_password(
 ) -> Result<usize, StoreError> {
     let id = signed_in.user().id;
     let session = signed_in.session().id;
-    tx.set_password(id, hash, false)?;
-    tx.clear_must_change(session)?;
+    tx.set_password(id, hash, None)?;
+    tx.clear_temporary(session)?;
     end_sessions(tx, EndScope::OfUser { user: id, except: Some(session) }, EndReason::PasswordChanged, now)
 }

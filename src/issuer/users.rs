@@ -177,7 +177,7 @@ impl ChangeContext<'_> {
     }
 
     fn set_password(&self, hash: &PasswordHash, temporary: bool) -> Result<usize, Denied> {
-        self.tx.set_password(self.user.id, hash, temporary)?;
+        self.tx.set_password(self.user.id, hash, temporary.then_some(self.now))?;
         let count = self.end_all(EndReason::Operator)?;
         let kind = if temporary { "temporary password; " } else { "" };
         self.record(Action::PasswordSet, format!("{kind}{}", ended_sessions_detail(count))).map(|()| count)

@@ -92,8 +92,13 @@ pub trait WriteUsers {
     /// e-mail address of another user, and [`StoreError::InUse`] if another user has its id or `sub`. After an error
     /// nothing is changed.
     fn insert_user(&self, user: &NewUser) -> Result<UserId, StoreError>;
-    /// Sets the password and whether it is temporary. Deletes the reset code and ends the admin sessions.
-    fn set_password(&self, id: UserId, hash: &PasswordHash, must_change: bool) -> Result<(), StoreError>;
+    /// Sets the password, and when it was set if it is temporary. Deletes the reset code and ends the admin sessions.
+    fn set_password(
+        &self,
+        id: UserId,
+        hash: &PasswordHash,
+        temporary_since: Option<Timestamp>,
+    ) -> Result<(), StoreError>;
     /// Replaces a password hash with a newer hash of the same password. Changes nothing if the stored hash is no longer
     /// `old`.
     fn upgrade_hash(&self, id: UserId, old: &PasswordHash, new: &PasswordHash) -> Result<(), StoreError>;

@@ -32,6 +32,7 @@ mod smtp;
 mod social;
 mod storage;
 mod support;
+mod temporary_passwords;
 mod tls;
 mod upgrade;
 mod wellknown;

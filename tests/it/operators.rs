@@ -140,7 +140,7 @@ async fn a_sign_in_with_a_temporary_password_is_marked() {
     let password = String::from_utf8(password.expose().to_vec()).unwrap();
     assert!(!server.accepts(&token).await);
     server.token_by("anna", &password).await;
-    assert!(find(&server.issuer, "anna").await.unwrap().unwrap().must_change_password);
+    assert!(find(&server.issuer, "anna").await.unwrap().unwrap().must_change_password());
     let lines = server.audit().await;
     assert!(
         lines.contains(&("password_set".to_owned(), "temporary password; sessions ended: 1".to_owned())),

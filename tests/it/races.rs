@@ -58,7 +58,7 @@ async fn sign_ins_during_a_hash_upgrade_succeed() {
     let anna = find(&server.issuer, "anna").await.unwrap().unwrap();
     let id = anna.id;
     let stored = outdated.clone();
-    let set: Result<(), StoreError> = server.issuer.store.write(move |tx| tx.set_password(id, &stored, false)).await;
+    let set: Result<(), StoreError> = server.issuer.store.write(move |tx| tx.set_password(id, &stored, None)).await;
     set.unwrap();
     assert_eq!(sign_ins(&server, 8).await, [200; 8]);
     let anna = find(&server.issuer, "anna").await.unwrap().unwrap();

@@ -29,6 +29,7 @@ fn downgrade(folder: &TestFolder) {
     for table in names(tables) {
         let columns = names(&format!("SELECT name FROM pragma_table_info('{table}', 'main')")).join(", ");
         let values = columns.replace("dialect", "opened_by");
+        let values = values.replace("must_change_password", "temporary_since IS NOT NULL");
         let copy = format!("INSERT INTO main.{table} ({columns}) SELECT {values} FROM now.{table}");
         connection.execute_batch(&copy).unwrap();
     }

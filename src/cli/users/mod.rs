@@ -203,7 +203,7 @@ fn flags(user: &User) -> String {
         (!user.is_active, "disabled"),
         (user.is_superuser, "superuser"),
         (user.is_staff, "staff"),
-        (user.must_change_password, "temporary password"),
+        (user.must_change_password(), "temporary password"),
         (user.password.is_none(), "no password"),
     ];
     let set: Vec<&str> = known.into_iter().filter_map(|(is_set, name)| is_set.then_some(name)).collect();
@@ -246,7 +246,7 @@ fn user_json(user: &User) -> Value {
         "is_staff": user.is_staff,
         "is_superuser": user.is_superuser,
         "has_password": user.password.is_some(),
-        "must_change_password": user.must_change_password,
+        "must_change_password": user.must_change_password(),
         "claims": user.claims,
         "date_joined": user.date_joined,
         "last_login": user.last_login,

@@ -15,7 +15,7 @@ use super::super::token_kind::TokenKind;
 use super::profiles::{PROFILES, ProfileSettings};
 use super::table::{
     MAX_AGE, REGISTRATION_OPEN, RESET_TIMEOUT, REUSE_GRACE, SIMPLEJWT_BLACKLISTS, SIMPLEJWT_ROTATES,
-    SIMPLEJWT_USER_ID_CLAIM,
+    SIMPLEJWT_USER_ID_CLAIM, TEMPORARY_LIFETIME,
 };
 
 /// The stored name of [`Settings::promised_until`], in Unix seconds. It is stored with the settings but is not a
@@ -33,6 +33,7 @@ const USER_ID: Cow<'static, str> = Cow::Borrowed("user_id");
 pub struct Settings {
     profiles: [Profile; Dialect::ALL.len()],
     reset_timeout: Duration,
+    temporary_lifetime: Duration,
     is_registration_open: bool,
     promised_until: Option<Timestamp>,
     former_audiences: BTreeMap<String, Timestamp>,
@@ -47,6 +48,7 @@ impl Settings {
         Self {
             profiles: PROFILES.each_ref().map(|settings| profile(settings, stored)),
             reset_timeout: RESET_TIMEOUT.value_in(stored),
+            temporary_lifetime: TEMPORARY_LIFETIME.value_in(stored),
             is_registration_open: REGISTRATION_OPEN.value_in(stored),
             promised_until: extra(PROMISED_UNTIL).and_then(date),
             former_audiences: former.filter_map(|(name, until)| Some((name.clone(), date(until)?))).collect(),
@@ -66,6 +68,11 @@ impl Settings {
     /// How long a reset code or link is valid.
     pub fn reset_timeout(&self) -> Duration {
         self.reset_timeout
+    }
+
+    /// How long a temporary password is valid.
+    pub fn temporary_lifetime(&self) -> Duration {
+        self.temporary_lifetime
     }
 
     /// Whether anyone may register.
@@ -115,6 +122,7 @@ fn profile(settings: &ProfileSettings, stored: &[(String, Value)]) -> Profile {
         refresh: RefreshPolicy {
             lifetime: settings.refresh_lifetime.value_in(stored),
             max_age: MAX_AGE.value_in(stored),
+            temporary_lifetime: TEMPORARY_LIFETIME.value_in(stored),
             rotate,
             reuse_grace: REUSE_GRACE.value_in(stored),
             earlier_tokens_stay_valid: rotate && !blacklists,

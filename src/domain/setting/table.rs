@@ -32,6 +32,9 @@ settings! {
         "sessions.max_age", [60, 10 * 366 * DAY], "maximum lifetime of a session, regardless of refreshes; also ends open sessions");
     RESET_TIMEOUT: Duration = Setting::seconds(
         "passwords.reset_timeout", [1, 7 * DAY], 15 * MINUTE, "time for which a reset code or link is valid");
+    TEMPORARY_LIFETIME: Duration = Setting::seconds(
+        "passwords.temporary_lifetime", [1, 7 * DAY], DAY,
+        "time for which a temporary password, and a session opened with it, is valid");
     REGISTRATION_OPEN: bool = Setting::flag("registration.open", true, "whether anyone may register");
 }
 

@@ -118,11 +118,13 @@ impl CreateUser {
         let Self { username, email, by } = self;
         username.check_against_email(email.as_ref()).map_err(|problem| Refusal::invalid(Field::Username, problem))?;
         let password = temporary_password(issuer.random.bytes());
+        let hash = issuer.hash_password(password.clone()).await?;
+        let now = issuer.clock.now();
         let user = NewUser {
             email,
-            password: Some(issuer.hash_password(password.clone()).await?),
-            must_change_password: true,
-            ..NewUser::new(Subject(issuer.random.uuid()), username, issuer.clock.now())
+            password: Some(hash),
+            temporary_since: Some(now),
+            ..NewUser::new(Subject(issuer.random.uuid()), username, now)
         };
         let created: Result<UserId, Refusal> = issuer
             .store

@@ -128,7 +128,7 @@ mod tests {
             first_name: String::new(),
             last_name: String::new(),
             password: None,
-            must_change_password: false,
+            temporary_since: None,
             is_active: true,
             is_staff: false,
             is_superuser: false,

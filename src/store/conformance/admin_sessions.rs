@@ -56,7 +56,7 @@ pub(crate) async fn all_admin_sessions_but_one_end(store: &RetryingStore) {
 pub(crate) async fn losing_rights_ends_the_admin_sessions(store: &RetryingStore) {
     type RightsLoss = fn(&dyn Write, UserId) -> Result<(), StoreError>;
     let losses: [RightsLoss; 3] = [
-        |tx, id| tx.set_password(id, &hash("second"), false),
+        |tx, id| tx.set_password(id, &hash("second"), None),
         |tx, id| tx.set_active(id, false).and_then(|()| tx.set_active(id, true)),
         |tx, id| tx.delete_user(id).map(drop),
     ];

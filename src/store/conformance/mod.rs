@@ -184,7 +184,7 @@ fn session(number: u128, user: UserId) -> Session {
         used_at: at(1000),
         expires_at: at(2000),
         ended: None,
-        must_change_password: false,
+        temporary_since: None,
         address: Some(ip("192.0.2.1")),
         provider: None,
         refresh_key: None,

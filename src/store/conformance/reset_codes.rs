@@ -32,7 +32,7 @@ pub(crate) async fn account_changes_remove_the_reset_code(store: &RetryingStore)
     let email = email("ann@example.org");
     let hash = PasswordHash::from_stored("$argon2id$x".to_owned());
     let changes: [WriteClosure; 3] = [
-        Box::new(move |tx| tx.set_password(ann, &hash, false)),
+        Box::new(move |tx| tx.set_password(ann, &hash, None)),
         Box::new(move |tx| tx.set_email(ann, &email)),
         Box::new(move |tx| tx.set_active(ann, false)),
     ];

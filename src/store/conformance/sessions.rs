@@ -22,7 +22,7 @@ pub(crate) async fn a_session_is_read_with_its_user(store: &RetryingStore) {
         amr: Some(Amr::Password),
         generation: u32::MAX,
         ended: Some((at(1500), EndReason::Reuse)),
-        must_change_password: true,
+        temporary_since: Some(at(900)),
         address: None,
         provider: Some("google".parse().expect("a provider name")),
         ..session(2, ann)
@@ -32,7 +32,7 @@ pub(crate) async fn a_session_is_read_with_its_user(store: &RetryingStore) {
         let id = opened.id;
         let (found, user) = read(store, move |tx| tx.session(id)).await.expect("the session is found");
         assert_eq!(found, opened);
-        assert_eq!((user.id, user.username.as_str(), user.must_change_password), (ann, "ann", false));
+        assert_eq!((user.id, user.username.as_str(), user.must_change_password()), (ann, "ann", false));
     }
     assert_eq!(stored_session(store, sid(3)).await, None);
     let again = session(1, ann);
@@ -192,11 +192,11 @@ pub(crate) async fn a_session_is_found_by_the_prefix_of_its_id(store: &RetryingS
 pub(crate) async fn the_temporary_password_mark_is_cleared(store: &RetryingStore) {
     let ann = insert(store, new_user("ann")).await;
     for number in [1, 2] {
-        open(store, Session { must_change_password: true, ..session(number, ann) }).await;
+        open(store, Session { temporary_since: Some(at(900)), ..session(number, ann) }).await;
     }
-    write(store, |tx| tx.clear_must_change(sid(1))).await;
-    assert_eq!(stored_session(store, sid(1)).await.map(|session| session.must_change_password), Some(false));
-    assert_eq!(stored_session(store, sid(2)).await.map(|session| session.must_change_password), Some(true));
+    write(store, |tx| tx.clear_temporary(sid(1))).await;
+    assert_eq!(stored_session(store, sid(1)).await.map(|session| session.temporary_since), Some(None));
+    assert_eq!(stored_session(store, sid(2)).await.map(|session| session.temporary_since), Some(Some(at(900))));
 }
 
 pub(crate) async fn live_sessions_are_paged_newest_first(store: &RetryingStore) {

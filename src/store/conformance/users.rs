@@ -28,7 +28,7 @@ pub(crate) async fn a_user_is_read_as_inserted(store: &RetryingStore) {
         assert_eq!((user.password, user.claims), (Some(hash("first")), Claims::default()));
         assert_eq!((user.date_joined, user.last_login), (at(100), None));
         assert_eq!((user.is_active, user.is_superuser, user.is_staff), (true, true, false));
-        assert_eq!((user.email_verified, user.must_change_password), (false, false));
+        assert_eq!((user.email_verified, user.temporary_since.is_some()), (false, false));
     }
     let missing = read(store, move |tx| {
         Ok(tx.user(UserId(id.0 + 1))?.is_some() || tx.user_by_login(&Login::new("bob"))?.is_some())
@@ -71,7 +71,7 @@ pub(crate) async fn updates_change_only_their_column(store: &RetryingStore) {
     let set = claims.clone();
     let found = write(store, move |tx| {
         for id in [ann, UserId(999)] {
-            tx.set_password(id, &hash("second"), true)?;
+            tx.set_password(id, &hash("second"), Some(at(900)))?;
             tx.set_username(id, &name(if id == ann { "Anna" } else { "missing" }))?;
             tx.set_email(id, &email(if id == ann { "anna@example.com" } else { "missing@example.com" }))?;
             tx.set_active(id, false)?;
@@ -83,10 +83,10 @@ pub(crate) async fn updates_change_only_their_column(store: &RetryingStore) {
     });
     let (ann, bob) = found.await.expect("both users are stored");
     assert_eq!((ann.username.as_str(), ann.email), ("Anna", Some(email("anna@example.com"))));
-    assert_eq!((ann.password, ann.must_change_password), (Some(hash("second")), true));
+    assert_eq!((ann.password, ann.temporary_since), (Some(hash("second")), Some(at(900))));
     assert_eq!((ann.is_active, ann.claims, ann.last_login), (false, claims, Some(at(500))));
     assert_eq!((bob.username.as_str(), bob.password), ("bob", Some(hash("first"))));
-    assert_eq!((bob.is_active, bob.must_change_password, bob.last_login), (true, false, None));
+    assert_eq!((bob.is_active, bob.temporary_since.is_some(), bob.last_login), (true, false, None));
 }
 
 pub(crate) async fn an_address_is_verified_until_it_changes(store: &RetryingStore) {
@@ -221,7 +221,7 @@ pub(crate) async fn an_imported_user_keeps_every_field(store: &RetryingStore) {
         email_verified: true,
         first_name: "Ann".to_owned(),
         last_name: "Öt".to_owned(),
-        must_change_password: true,
+        temporary_since: Some(at(900)),
         is_active: false,
         is_staff: true,
         claims: Claims::parse(r#"{"roles":["editor"]}"#).expect("claims"),
@@ -236,7 +236,7 @@ pub(crate) async fn an_imported_user_keeps_every_field(store: &RetryingStore) {
     assert_eq!((user.id, user.sub, user.username), (UserId(7), wanted.sub, wanted.username));
     assert_eq!((user.email, user.email_verified), (wanted.email, true));
     assert_eq!((user.first_name.as_str(), user.last_name.as_str()), ("Ann", "Öt"));
-    assert_eq!((user.password, user.must_change_password), (wanted.password, true));
+    assert_eq!((user.password, user.temporary_since.is_some()), (wanted.password, true));
     assert_eq!((user.is_active, user.is_staff, user.is_superuser), (false, true, false));
     assert_eq!((user.claims, user.date_joined, user.last_login), (wanted.claims, at(100), Some(at(-5))));
 }

@@ -28,6 +28,7 @@ pub(super) const STEPS: &[M<'static>] = &[
     M::up(include_str!("../../../migrations/sqlite/0012_repeats.sql")),
     M::up(include_str!("../../../migrations/sqlite/0013_session_limit.sql")),
     M::up(include_str!("../../../migrations/sqlite/0014_outbox_expiry.sql")),
+    M::up(include_str!("../../../migrations/sqlite/0015_temporary_since.sql")),
 ];
 
 const LOOK_UP_KEYS: &str = include_str!("../../../migrations/sqlite/0011_look_up_keys.sql");
@@ -261,6 +262,24 @@ mod tests {
         let mut counts = fixture.connection.prepare(counts).unwrap();
         let counts: Vec<String> = counts.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
         assert_eq!(counts, ["7 0 50 950", "7 1 100 850", "8 1 50 750"]);
+    }
+
+    #[test]
+    fn the_lifetime_of_existing_temporary_passwords_begins_with_the_migration() {
+        let mut fixture = MigrationFixture::new();
+        fixture.migrate(&STEPS[..14]).unwrap();
+        let rows = "INSERT INTO users (id, sub, username, username_key, date_joined, must_change_password) VALUES
+              (7, zeroblob(16), 'a', 'a', 0, 1), (8, randomblob(16), 'b', 'b', 0, 0);
+            INSERT INTO sessions (id, user_id, opened_by, generation, good_from, opened_at, rotated_at, expires_at,
+              expires_day, auth_time, must_change_password)
+            SELECT randomblob(16), id, 'simplejwt', 0, 0, 100, 100, 172800, 2, 100, must_change_password FROM users;";
+        fixture.connection.execute_batch(rows).unwrap();
+        fixture.migrate(&STEPS[..15]).unwrap();
+        for table in ["users ORDER BY id", "sessions ORDER BY user_id"] {
+            let mut dates = fixture.connection.prepare(&format!("SELECT temporary_since FROM {table}")).unwrap();
+            let dates: Vec<Option<i64>> = dates.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
+            assert!(dates[0].is_some_and(|at| at > 1_700_000_000) && dates[1].is_none(), "{table} {dates:?}");
+        }
     }
 
     #[test]

@@ -32,7 +32,7 @@ const CHANGED_MAX: u32 = 1000;
 macro_rules! session_columns {
     () => {
         "s.id, s.user_id, s.opened_by, s.generation, s.good_from, s.opened_at, s.auth_time, s.amr, s.rotated_at,
-           s.expires_at, s.ended_at, s.end_reason, s.must_change_password, s.address, s.provider, s.refresh_key,
+           s.expires_at, s.ended_at, s.end_reason, s.temporary_since, s.address, s.provider, s.refresh_key,
            s.refresh_key_from, s.rotated_network, s.repeats, s.repeats_elsewhere, s.used_at"
     };
 }
@@ -138,7 +138,7 @@ fn session(columns: &mut Columns<'_, '_>) -> Result<Session, StoreError> {
         rotated_at: columns.date()?,
         expires_at: columns.date()?,
         ended: columns.maybe_date()?.zip(columns.maybe_name("end reason", EndReason::from_name)?),
-        must_change_password: columns.take()?,
+        temporary_since: columns.maybe_date()?,
         address: columns.address()?,
         provider: provider(columns.take()?)?,
         refresh_key: refresh_key(columns.take()?, columns.take()?),
@@ -272,7 +272,7 @@ impl WriteSessions for Tx<'_> {
     fn open_session(&self, session: &Session) -> Result<(), StoreError> {
         self.execute(
             "INSERT INTO sessions (id, user_id, opened_by, generation, good_from, opened_at, rotated_at, expires_at,
-               expires_day, ended_at, end_reason, must_change_password, address, provider, auth_time, amr, refresh_key,
+               expires_day, ended_at, end_reason, temporary_since, address, provider, auth_time, amr, refresh_key,
                refresh_key_from, rotated_network, repeats, repeats_elsewhere, used_at, epoch)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21,
                ?22, ifnull((SELECT session_epoch FROM users WHERE id = ?2), 0))",
@@ -288,7 +288,7 @@ impl WriteSessions for Tx<'_> {
                 day(session.expires_at),
                 session.ended.map(|(at, _)| at.unix()),
                 session.ended.map(|(_, reason)| reason.name()),
-                session.must_change_password,
+                session.temporary_since.map(Timestamp::unix),
                 session.address.map(address_text),
                 session.provider.as_ref().map(ProviderName::as_str),
                 session.auth_time.unix(),
@@ -361,8 +361,8 @@ impl WriteSessions for Tx<'_> {
         self.execute(END_ALL, params![now.unix(), reason.name()])
     }
 
-    fn clear_must_change(&self, id: SessionId) -> Result<(), StoreError> {
-        self.execute("UPDATE sessions SET must_change_password = 0 WHERE id = ?1", [id.0.as_bytes()])?;
+    fn clear_temporary(&self, id: SessionId) -> Result<(), StoreError> {
+        self.execute("UPDATE sessions SET temporary_since = NULL WHERE id = ?1", [id.0.as_bytes()])?;
         Ok(())
     }
 

@@ -23,7 +23,7 @@ const ADDRESSES_KEPT: u32 = 20;
 macro_rules! user_columns {
     () => {
         "u.id, u.sub, u.username, u.email, u.email_verified, u.first_name, u.last_name, u.password_hash,
-           u.must_change_password, u.is_active, u.is_staff, u.is_superuser, u.claims, u.date_joined, u.last_login"
+           u.temporary_since, u.is_active, u.is_staff, u.is_superuser, u.claims, u.date_joined, u.last_login"
     };
 }
 pub(super) use user_columns;
@@ -72,7 +72,7 @@ pub(super) fn user_of(columns: &mut Columns<'_, '_>) -> Result<User, StoreError>
         first_name: columns.take()?,
         last_name: columns.take()?,
         password: columns.take::<Option<String>>()?.map(PasswordHash::from_stored),
-        must_change_password: columns.take()?,
+        temporary_since: columns.maybe_date()?,
         is_active: columns.take()?,
         is_staff: columns.take()?,
         is_superuser: columns.take()?,
@@ -200,7 +200,7 @@ impl WriteUsers for Tx<'_> {
         }
         self.execute(
             "INSERT INTO users (id, sub, username, username_key, email, email_key, email_verified, first_name, last_name,
-               password_hash, must_change_password, is_active, is_staff, is_superuser, claims, date_joined, last_login)
+               password_hash, temporary_since, is_active, is_staff, is_superuser, claims, date_joined, last_login)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)",
             params![
                 user.id.map(|id| id.0),
@@ -213,7 +213,7 @@ impl WriteUsers for Tx<'_> {
                 user.first_name,
                 user.last_name,
                 user.password.as_ref().map(PasswordHash::as_str),
-                user.must_change_password,
+                user.temporary_since.map(Timestamp::unix),
                 user.is_active,
                 user.is_staff,
                 user.is_superuser,
@@ -225,10 +225,15 @@ impl WriteUsers for Tx<'_> {
         Ok(UserId(self.last_id()))
     }
 
-    fn set_password(&self, id: UserId, hash: &PasswordHash, must_change: bool) -> Result<(), StoreError> {
+    fn set_password(
+        &self,
+        id: UserId,
+        hash: &PasswordHash,
+        temporary_since: Option<Timestamp>,
+    ) -> Result<(), StoreError> {
         self.execute(
-            "UPDATE users SET password_hash = ?2, must_change_password = ?3 WHERE id = ?1",
-            params![id.0, hash.as_str(), must_change],
+            "UPDATE users SET password_hash = ?2, temporary_since = ?3 WHERE id = ?1",
+            params![id.0, hash.as_str(), temporary_since.map(Timestamp::unix)],
         )?;
         self.end_admin_sessions_of(id, None)?;
         self.delete_reset_code(id)

@@ -329,7 +329,7 @@ async fn a_new_user_gets_a_temporary_password() {
     let password = shown_password(response.is(200));
     assert_eq!(last_audit_line(&server).await, audited_by_root("registered"));
     let ben = find(&server.issuer, "ben").await.unwrap().unwrap();
-    assert!(ben.must_change_password && !ben.is_superuser, "{ben:#?}");
+    assert!(ben.must_change_password() && !ben.is_superuser, "{ben:#?}");
     server.token_by("ben", &password).await;
 }
 

@@ -183,7 +183,7 @@ impl Page for UserDetailsPage {
 }
 
 fn password_state(user: &User) -> &'static str {
-    match (&user.password, user.must_change_password) {
+    match (&user.password, user.must_change_password()) {
         (None, _) => "not set",
         (Some(_), true) => "temporary",
         (Some(_), false) => "set",

@@ -53,7 +53,7 @@ async fn auth(State(http): State<Http>, from: Caller, body: JsonBodyResult) -> H
     let wire::Auth { login, password } = wire::auth(body?)?;
     let signed_in = SignIn { login, password, dialect: Dialect::JwtIssuer, from }.run(&http.issuer).await?;
     let token = access_token(&http.issuer, &signed_in).await?;
-    let body = wire::signed(&token, signed_in.session().must_change_password);
+    let body = wire::signed(&token, signed_in.session().temporary_since.is_some());
     Ok(with_cookie(reply::json(StatusCode::OK, &body), &token, &http.options))
 }
 
