@@ -33,6 +33,7 @@ use crate::http::server::tls::Tls;
 use crate::http::server::{Server, fd_limit};
 use crate::issuer::admin::maintenance::MaintenanceState;
 use crate::issuer::current_settings::CurrentSettings;
+use crate::issuer::failed_sign_ins::FailedSignIns;
 use crate::issuer::keys::record_first_keys;
 use crate::issuer::uptime::Uptime;
 use crate::issuer::welcome_link::WelcomeLinks;
@@ -158,6 +159,7 @@ async fn assemble(
         store,
         key_source: Arc::new(keys.source),
         counters: Counters::default(),
+        failed_sign_ins: FailedSignIns::default(),
         jwks_clients: JwksClients::default(),
         throttle: Throttle::new(config.throttle.enabled, config.throttle.rates, clock.clone()),
         hasher: Hasher::new(cost, threads, &random, &clock)?,
@@ -309,8 +311,15 @@ async fn shutdown(issuer: &Arc<Issuer>, mut jobs: JoinSet<()>) {
     if ended.is_err() {
         jobs.shutdown().await;
     }
-    // Both run concurrently, so that they wait for a locked database only once.
-    let (heartbeat, counts) = tokio::join!(jobs::heartbeat::tick(Arc::clone(issuer)), jobs::counts::flush(issuer));
+    // All run concurrently, so that they wait for a locked database only once.
+    let (heartbeat, counts, failed_sign_ins) = tokio::join!(
+        jobs::heartbeat::tick(Arc::clone(issuer)),
+        jobs::counts::flush(issuer),
+        jobs::failed_sign_ins::flush(issuer)
+    );
+    if let Err(error) = failed_sign_ins {
+        tracing::warn!(%error, "last failed sign-ins not recorded");
+    }
     if let Err(error) = heartbeat {
         tracing::warn!(%error, "last heartbeat not recorded");
     }

@@ -19,6 +19,8 @@ closed_set! {
         Registered = "registered",
         /// A session was opened, in a dialect or in the admin zone.
         SignedIn = "signed_in",
+        /// A sign-in with a password failed, or several did, which the detail counts.
+        SignInFailed = "sign_in_failed",
         /// A user signed out, from a session or from the admin zone.
         SignedOut = "signed_out",
         /// An invalidated refresh token was presented, and its session ended.

@@ -18,6 +18,7 @@ pub mod django;
 pub mod duration;
 pub mod email;
 pub mod excerpt;
+pub mod failure_log;
 pub mod field;
 pub mod finding;
 pub mod hello_name;

@@ -9,6 +9,7 @@ use super::context::{Caller, Issuer};
 use super::refusal::{CredentialsProblem, Refusal};
 use crate::crypto::password_hash::PasswordCheck;
 use crate::domain::count::Count;
+use crate::domain::failure_log::SignInPlace;
 use crate::domain::id::UserId;
 use crate::domain::limit::Limit;
 use crate::domain::password::{Password, PasswordHash};
@@ -29,6 +30,8 @@ pub(super) struct PasswordAttempt {
     pub(super) password: Password,
     /// The users who may sign in.
     pub(super) admitted: AdmittedUsers,
+    /// Where the user signs in.
+    pub(super) place: SignInPlace,
     /// The caller.
     pub(super) from: Caller,
 }
@@ -260,7 +263,8 @@ impl AdmittedAttempt<'_> {
     fn refuse(self, failed: &FailedCheck) -> Refusal {
         self.by_caller.count();
         self.by_account.count();
-        self.issuer.counters.add(Count::SignInFailed);
+        let place = self.request.place;
+        self.issuer.record_failed_sign_in(failed.user, place, self.request.from);
         let problem = failed.problem;
         tracing::debug!(error = %problem, user = failed.user.map(|user| user.0), "sign-in refused");
         Refusal::WrongCredentials(problem)

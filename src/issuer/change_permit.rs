@@ -10,8 +10,9 @@ use super::context::{Caller, Issuer};
 use super::refusal::{ChangeProblem, Refusal};
 use super::signed_in::SignedIn;
 use crate::crypto::password_hash::PasswordCheck;
-use crate::domain::count::Count;
+use crate::domain::failure_log::SignInPlace;
 use crate::domain::limit::Limit;
+use crate::domain::origin::Origin;
 use crate::domain::password::{Password, PasswordHash};
 use crate::domain::session::Session;
 use crate::domain::time::Timestamp;
@@ -48,7 +49,7 @@ impl ChangePermit {
         let now = issuer.clock.now();
         match current_password {
             Some(password) => {
-                check_password(issuer, user, password, from).await?;
+                check_password(issuer, signed_in, password, from).await?;
                 Ok(Self { checked: user.password.clone() })
             }
             None if issuer.policy.bare_changes || is_recent(signed_in.session(), now) => Ok(Self { checked: None }),
@@ -79,7 +80,13 @@ fn is_recent(session: &Session, now: Timestamp) -> bool {
 }
 
 /// Checks the current password, within the rate limits of a sign-in.
-async fn check_password(issuer: &Issuer, user: &User, password: Password, from: Caller) -> Result<(), Refusal> {
+async fn check_password(
+    issuer: &Issuer,
+    signed_in: &SignedIn,
+    password: Password,
+    from: Caller,
+) -> Result<(), Refusal> {
+    let user = signed_in.user();
     issuer.check_queue(issuer.hasher.check_capacity())?;
     let by_caller = issuer.throttle.admit(Limit::SignInCaller, AttemptKey::caller(from.address)).await?;
     let id = user.id;
@@ -92,6 +99,7 @@ async fn check_password(issuer: &Issuer, user: &User, password: Password, from: 
     }
     by_caller.count();
     by_account.count();
-    issuer.counters.add(Count::SignInFailed);
+    let Origin::Dialect(dialect) = signed_in.session().opened_by;
+    issuer.record_failed_sign_in(Some(id), SignInPlace::Dialect(dialect), from);
     Err(ChangeProblem::WrongPassword.into())
 }

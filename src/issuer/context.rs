@@ -11,6 +11,7 @@ use tracing::{Instrument as _, trace_span};
 
 use super::admin::maintenance::MaintenanceState;
 use super::current_settings::CurrentSettings;
+use super::failed_sign_ins::FailedSignIns;
 use super::refusal::{Fault, Refusal, Unauthenticated};
 use super::uptime::Uptime;
 use super::welcome_link::WelcomeLinks;
@@ -25,6 +26,8 @@ use crate::crypto::reset_hash::ResetHasher;
 use crate::crypto::token::TokenFault;
 use crate::crypto::verify::{ExpectedClaims, VerifiedToken, verify};
 use crate::domain::count::Count;
+use crate::domain::failure_log::{FailedSignIn, SignInPlace};
+use crate::domain::id::UserId;
 use crate::domain::key::KeyTimes;
 use crate::domain::mail_item::NewMail;
 use crate::domain::origin::Origin;
@@ -95,6 +98,8 @@ pub struct Issuer {
     pub key_source: Arc<KeySource>,
     /// The event counters.
     pub counters: Counters,
+    /// The failed sign-ins that were not recorded yet.
+    pub failed_sign_ins: FailedSignIns,
     /// The clients that fetch the JWKS.
     pub jwks_clients: JwksClients,
     /// The rate limits.
@@ -241,6 +246,12 @@ impl Issuer {
 
     pub(super) fn counted_ended(&self, sessions: usize) {
         self.counters.add_many(Count::SessionEnded, sessions.try_into().unwrap_or(u64::MAX));
+    }
+
+    /// Counts a failed sign-in, and adds it to those that a job records in the audit log.
+    pub(super) fn record_failed_sign_in(&self, user: Option<UserId>, place: SignInPlace, from: Caller) {
+        self.counters.add(Count::SignInFailed);
+        self.failed_sign_ins.add(FailedSignIn { user, address: from.address, place, at: self.clock.now() });
     }
 
     pub(super) fn hash_reset(&self, secret: &ResetSecret) -> CodeHash {

@@ -12,6 +12,7 @@ pub mod context;
 pub mod current_settings;
 pub mod denied;
 mod end_sessions;
+pub mod failed_sign_ins;
 pub mod findings;
 pub mod first_superuser;
 pub mod import_users;

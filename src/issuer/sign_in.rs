@@ -9,6 +9,7 @@ use super::signed_in::SignedIn;
 use crate::domain::amr::Amr;
 use crate::domain::audit::{Action, AuditEntry};
 use crate::domain::dialect::{Dialect, RefreshStyle};
+use crate::domain::failure_log::SignInPlace;
 use crate::domain::id::{SessionId, UserId};
 use crate::domain::origin::Origin;
 use crate::domain::password::Password;
@@ -37,7 +38,8 @@ impl SignIn {
     /// after as much hashing.
     pub async fn run(self, issuer: &Issuer) -> Result<SignedIn, Refusal> {
         let Self { login, password, dialect, from } = self;
-        let attempt = PasswordAttempt { login, password, admitted: AdmittedUsers::All, from };
+        let place = SignInPlace::Dialect(dialect);
+        let attempt = PasswordAttempt { login, password, admitted: AdmittedUsers::All, place, from };
         let factor = attempt.authenticate(issuer).await?;
         let opened = begin(issuer, factor.user().id, dialect, Some(from.address));
         let session = Session { amr: Some(Amr::Password), ..opened };

@@ -10,6 +10,7 @@ use crate::issuer::Issuer;
 
 pub mod cleanup;
 pub mod counts;
+pub mod failed_sign_ins;
 pub mod heartbeat;
 pub mod outbox;
 pub mod periodic;
@@ -28,6 +29,8 @@ const REOPEN_PERIOD: Duration = Duration::from_secs(2);
 const OUTBOX_PERIOD: Duration = Duration::from_secs(1);
 /// How often the job checks whether a new minute has begun.
 const COUNTS_PERIOD: Duration = Duration::from_secs(1);
+/// The minimum time between two writes of failed sign-ins. The job waits for them by itself.
+const FAILED_SIGN_INS_PERIOD: Duration = Duration::from_millis(10);
 const HEARTBEAT_PERIOD: Duration = Duration::from_secs(4);
 const CLEANUP_PERIOD: Duration = Duration::from_mins(1);
 
@@ -50,6 +53,11 @@ pub fn start(issuer: &Arc<Issuer>, stop: &watch::Receiver<bool>) -> JoinSet<()> 
     let stop_cleanup = stop.clone();
     jobs.spawn(run_periodically("cleanup", CLEANUP_PERIOD, stop, move || {
         cleanup::tick(Arc::clone(&issuer), stop_cleanup.clone())
+    }));
+    let (issuer, stop) = handles();
+    let stop_failed = stop.clone();
+    jobs.spawn(run_periodically("failed sign-ins", FAILED_SIGN_INS_PERIOD, stop, move || {
+        failed_sign_ins::tick(Arc::clone(&issuer), stop_failed.clone())
     }));
     let (issuer, stop) = handles();
     let minute = Arc::new(counts::CurrentMinute::new(issuer.clock.now()));

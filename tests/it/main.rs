@@ -11,6 +11,7 @@ mod crash;
 mod cross_dialect;
 mod dialects_support;
 mod drf_pyjwt;
+mod failed_sign_ins;
 mod import;
 mod jwt_issuer;
 mod kept_names;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::crypto::browser::hash;
 use crate::domain::audit::{Action, AuditEntry};
 use crate::domain::browser_session::{BrowserSession, BrowserToken, BrowserTokenHash, SessionLifetime};
+use crate::domain::failure_log::SignInPlace;
 use crate::domain::id::UserId;
 use crate::domain::password::Password;
 use crate::domain::session::SESSIONS_MAX;
@@ -65,7 +66,13 @@ impl SignInAdmin {
     pub async fn run(self, issuer: &Issuer) -> Result<BrowserToken, Refusal> {
         let Self { login, password, replaces, from } = self;
         let replaced: Vec<BrowserTokenHash> = replaces.iter().map(hash).collect();
-        let attempt = PasswordAttempt { login, password, admitted: AdmittedUsers::Superusers, from };
+        let attempt = PasswordAttempt {
+            login,
+            password,
+            admitted: AdmittedUsers::Superusers,
+            place: SignInPlace::AdminZone,
+            from,
+        };
         let factor = attempt.authenticate(issuer).await?;
         let (token, new) = NewSession::of(issuer, factor.user().id, from);
         let finish = move |tx: &dyn Write, user: User| {
@@ -153,7 +160,13 @@ impl StepUp {
         let hash = signed_in.hash;
         let now = issuer.clock.now();
         let login = Login::new(signed_in.user.username.as_str());
-        let attempt = PasswordAttempt { login, password, admitted: AdmittedUsers::Superuser(id), from };
+        let attempt = PasswordAttempt {
+            login,
+            password,
+            admitted: AdmittedUsers::Superuser(id),
+            place: SignInPlace::AdminZone,
+            from,
+        };
         let factor = attempt.authenticate(issuer).await?;
         let finish = move |tx: &dyn Write, _| {
             // Reads the session again, because another request may have extended it.

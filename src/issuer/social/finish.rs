@@ -9,6 +9,7 @@ use super::tokens::{SealedTokens, seal_identity};
 use crate::domain::audit::{Action, AuditEntry};
 use crate::domain::count::Count;
 use crate::domain::dialect::Dialect;
+use crate::domain::failure_log::SignInPlace;
 use crate::domain::id::{Subject, UserId};
 use crate::domain::limit::Limit;
 use crate::domain::session::Session;
@@ -29,6 +30,9 @@ use crate::throttle::{Attempt, AttemptKey, prefix};
 /// The maximum number of transactions. If the first finds that a rate limit applies, of registrations or of sign-ins of
 /// the user, the limit is checked, and the decision is repeated in another transaction.
 const ATTEMPTS: usize = 4;
+
+/// Sign-ins with providers belong to this dialect.
+const PLACE: SignInPlace = SignInPlace::Dialect(Dialect::RestSocial);
 
 /// A browser's return from a provider.
 #[derive(Debug)]
@@ -96,7 +100,7 @@ async fn identify(
             ProviderError::Unreachable(_) | ProviderError::InvalidResponse(_) | ProviderError::CallbackError(_)
         ) {
             admitted.count();
-            issuer.counters.add(Count::SignInFailed);
+            issuer.record_failed_sign_in(None, PLACE, from);
         }
         provider_refusal(provider.name(), "signing in", &error).into()
     })
@@ -121,6 +125,8 @@ enum SignInStep {
     SignedIn(Box<SignedIn>, usize),
     /// The identity belongs to this user, whose successful sign-ins were not checked yet. Nothing was changed.
     NotAdmittedYet(UserId),
+    /// The user is disabled. Nothing was changed.
+    Disabled(Option<UserId>),
     /// A new user is needed, but whether registration is allowed has not been checked yet.
     NotAllowedYet,
     /// The account was linked under another issuer of the provider. Nothing was changed.
@@ -156,6 +162,10 @@ impl SignInWithProvider {
                     return Ok(*signed_in);
                 }
                 SignInStep::NotAdmittedYet(user) => success = Some((user, admit_success(issuer, user).await?)),
+                SignInStep::Disabled(user) => {
+                    issuer.record_failed_sign_in(user, PLACE, Caller { address: self.address });
+                    return Err(SocialRefusal::Disabled.into());
+                }
                 SignInStep::NotAllowedYet => {
                     register::check_rate_limit(issuer, Caller { address: self.address }).await?;
                     may_register = true;
@@ -176,7 +186,7 @@ impl SignInWithProvider {
         }
         let (decision, found) = look_up(tx, &self.identity, linked)?;
         let user = match (decision, found) {
-            (LinkDecision::Disabled, _) => return Err(SocialRefusal::Disabled.into()),
+            (LinkDecision::Disabled, found) => return Ok(SignInStep::Disabled(found.map(|user| user.id))),
             (LinkDecision::New { .. }, _) if !may_register => return Ok(SignInStep::NotAllowedYet),
             (LinkDecision::New { with_email }, _) => self.register(tx, with_email)?,
             (LinkDecision::Linked | LinkDecision::ByEmail, Some(user)) if Some(user.id) != admitted => {
