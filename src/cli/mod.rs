@@ -26,6 +26,7 @@ mod refusal;
 mod runtime;
 mod secret_input;
 mod serve;
+mod sessions;
 mod settings;
 mod token;
 mod users;
@@ -57,6 +58,9 @@ enum Command {
     /// Create, show and change users
     #[command(subcommand)]
     Users(users::UsersCommand),
+    /// List and end sessions
+    #[command(subcommand)]
+    Sessions(sessions::SessionsCommand),
     /// Mint, inspect and verify tokens
     #[command(subcommand)]
     Token(token::TokenCommand),
@@ -120,6 +124,7 @@ impl Cli {
             Command::Serve(_) => serve::ServeArgs::run(config),
             Command::Keys(command) => command.run(&config),
             Command::Users(command) => command.run(&config),
+            Command::Sessions(command) => command.run(&config),
             Command::Token(command) => command.run(&config),
             Command::Settings(command) => command.run(&config),
             Command::Mail(command) => command.run(&config),

@@ -107,7 +107,7 @@ fn is_same_text(new: &Email, current: Option<&Email>) -> bool {
 
 /// If the user name is the old address, returns the new address as the new user name. The old address may belong to
 /// another person later, who must be able to use it as a user name.
-fn new_name(user: &User, email: Option<&Email>) -> Option<Username> {
+pub(super) fn new_name(user: &User, email: Option<&Email>) -> Option<Username> {
     let was_the_name = user.email.as_ref().is_some_and(|old| old.key() == user.username.key());
     email.filter(|_| was_the_name).and_then(|email| Username::parse(email.as_str()).ok())
 }

@@ -5,6 +5,7 @@ use super::denied::{Denied, OperatorRule};
 use super::end_sessions::{EndScope, end_sessions};
 use super::kept_names::{check_name_free, keep_name};
 use super::refusal::Refusal;
+use super::update_profile::new_name;
 use crate::domain::audit::{Action, Operator};
 use crate::domain::claims::Claims;
 use crate::domain::field::Field;
@@ -36,6 +37,8 @@ pub enum UserChange {
     SetClaims(Claims),
     /// Sets the user name, the address and the real name, if they differ.
     Edit(Box<UserNames>),
+    /// Sets the address or the superuser right, or both.
+    Set(UserSet),
     /// Sets the staff and superuser flags. A user who is no longer a superuser loses all sessions of the admin zone.
     SetRights {
         /// Django's `is_staff`.
@@ -61,6 +64,15 @@ pub struct UserNames {
     pub first_name: RealName,
     /// The family name.
     pub last_name: RealName,
+}
+
+/// New values for some properties of a user. What is `None` stays unchanged.
+#[derive(Clone, Debug, Default)]
+pub struct UserSet {
+    /// The address. A user name that is the former address changes with it.
+    pub email: Option<Email>,
+    /// Whether the user may enter the admin zone.
+    pub is_superuser: Option<bool>,
 }
 
 /// The transaction of a change, with its user, operator and time.
@@ -97,6 +109,7 @@ impl UserChange {
                 apply(issuer, by, user, move |context| context.set_claims(&claims).map(|()| 0)).await
             }
             Self::Edit(edit) => apply(issuer, by, user, move |context| context.edit(&edit).map(|()| 0)).await,
+            Self::Set(set) => apply(issuer, by, user, move |context| context.set(&set).map(|()| 0)).await,
             Self::SetRights { is_staff, is_superuser } => {
                 apply(issuer, by, user, move |context| context.set_rights(is_staff, is_superuser).map(|()| 0)).await
             }
@@ -201,34 +214,49 @@ impl ChangeContext<'_> {
         self.record(Action::Deleted, String::new())
     }
 
+    fn set(&self, set: &UserSet) -> Result<(), Denied> {
+        if let Some(email) = &set.email {
+            let username = new_name(&self.user, Some(email)).unwrap_or_else(|| self.user.username.clone());
+            self.set_login_names(&username, Some(email))?;
+        }
+        set.is_superuser.map_or(Ok(()), |is_superuser| self.set_rights(self.user.is_staff, is_superuser))
+    }
+
     fn edit(&self, edit: &UserNames) -> Result<(), Denied> {
-        let tx = self.tx;
-        let user = &self.user;
         let checked = edit.username.check_against_email(edit.email.as_ref());
         checked.map_err(|problem| Refusal::invalid(Field::Username, problem))?;
-        // Compares the written form and not the look-up key, because a change of case is a change.
-        if edit.email.as_ref().map(Email::as_str) != user.email.as_ref().map(Email::as_str) {
-            match &edit.email {
-                Some(email) => tx.set_email(user.id, email)?,
-                None => tx.remove_email(user.id)?,
-            }
-            self.record(Action::EmailChanged, edit.email.as_ref().map_or("none", Email::as_str).to_owned())?;
-        }
-        if edit.username.as_str() != user.username.as_str() {
-            if edit.username != user.username {
-                if *self.by != Operator::CommandLine {
-                    check_name_free(tx, &edit.username, edit.email.as_ref(), Some(user.id), self.now)?;
-                }
-                keep_name(tx, user, self.settings, self.now)?;
-            }
-            tx.set_username(user.id, &edit.username)?;
-            self.record(Action::UsernameChanged, edit.username.to_string())?;
-        }
+        self.set_login_names(&edit.username, edit.email.as_ref())?;
+        let user = &self.user;
         let first = edit.first_name.as_str();
         let last = edit.last_name.as_str();
         if (first, last) != (user.first_name.as_str(), user.last_name.as_str()) {
-            tx.set_names(user.id, first, last)?;
+            self.tx.set_names(user.id, first, last)?;
             self.record(Action::NamesChanged, format!("{first} {last}").trim().to_owned())?;
+        }
+        Ok(())
+    }
+
+    /// Sets the address and the user name, if they differ.
+    fn set_login_names(&self, username: &Username, email: Option<&Email>) -> Result<(), Denied> {
+        let tx = self.tx;
+        let user = &self.user;
+        // Compares the written form and not the look-up key, because a change of case is a change.
+        if email.map(Email::as_str) != user.email.as_ref().map(Email::as_str) {
+            match email {
+                Some(email) => tx.set_email(user.id, email)?,
+                None => tx.remove_email(user.id)?,
+            }
+            self.record(Action::EmailChanged, email.map_or("none", Email::as_str).to_owned())?;
+        }
+        if username.as_str() != user.username.as_str() {
+            if *username != user.username {
+                if *self.by != Operator::CommandLine {
+                    check_name_free(tx, username, email, Some(user.id), self.now)?;
+                }
+                keep_name(tx, user, self.settings, self.now)?;
+            }
+            tx.set_username(user.id, username)?;
+            self.record(Action::UsernameChanged, username.to_string())?;
         }
         Ok(())
     }

@@ -25,6 +25,7 @@ mod dump;
 mod export;
 mod import;
 mod pages;
+mod set;
 mod source;
 mod text_format;
 
@@ -67,6 +68,8 @@ pub enum UsersCommand {
         #[arg(long)]
         password_stdin: bool,
     },
+    /// Set the superuser right or the e-mail address of a user
+    Set(set::UserSetArgs),
     /// Set the additional claims in the tokens of a user
     SetClaims {
         /// The user, by name or e-mail address
@@ -120,6 +123,7 @@ impl UsersCommand {
                     format!("Set the password of {user} and ended all sessions.")
                 })?;
             }
+            Self::Set(set) => set.run(config)?,
             Self::SetClaims { name, claims } => {
                 let claims = Claims::parse(&claims)?;
                 change(config, &name, UserChange::SetClaims(claims), |user| {

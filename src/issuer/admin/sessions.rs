@@ -1,8 +1,8 @@
 //! Lists sessions, and ends one.
 
 use crate::domain::audit::{Action, Operator};
-use crate::domain::id::SessionId;
-use crate::domain::session::EndReason;
+use crate::domain::id::{SessionId, UserId};
+use crate::domain::session::{EndReason, Session};
 use crate::issuer::context::Issuer;
 use crate::issuer::denied::{Denied, OperatorRule};
 use crate::issuer::end_sessions::{EndScope, end_sessions};
@@ -16,6 +16,15 @@ pub async fn page(issuer: &Issuer, query: SessionQuery) -> Result<SessionPage, R
     let mut page: SessionPage = issuer.store.read(move |tx| tx.session_page(&query, now)).await?;
     page.sessions.retain(|(session, _)| session.is_live(now, settings.policy_of(session)));
     Ok(page)
+}
+
+/// Returns the live sessions of a user, newest first, at most 1000.
+pub async fn live_sessions_of(issuer: &Issuer, user: UserId) -> Result<Vec<Session>, Refusal> {
+    let now = issuer.clock.now();
+    let settings = issuer.settings();
+    let mut sessions: Vec<Session> = issuer.store.read(move |tx| tx.sessions_of(user, now)).await?;
+    sessions.retain(|session| session.is_live(now, settings.policy_of(session)));
+    Ok(sessions)
 }
 
 /// An operator's request to end one session.

@@ -11,6 +11,7 @@ mod keys;
 mod owners;
 mod passphrase;
 mod renew_secret;
+mod sessions;
 mod tokens;
 mod users;
 mod without_passphrase;
