@@ -61,7 +61,7 @@ impl SessionsCommand {
 impl SessionsEndArgs {
     fn run(self, config: &Config) -> Result<()> {
         block_on(async {
-            let issuer = app::build(config, Clock::system(), Random::System).await?;
+            let issuer = app::build_for_users(config, Clock::system(), Random::System).await?;
             if let Some(id) = self.id {
                 let end = EndSession { id: SessionId(id), by: Operator::CommandLine };
                 end.run(&issuer)
@@ -122,7 +122,7 @@ impl SessionRow {
 
 fn list(config: &Config, name: &str, json: bool) -> Result<()> {
     let sessions = block_on(async {
-        let issuer = app::build(config, Clock::system(), Random::System).await?;
+        let issuer = app::build_for_users(config, Clock::system(), Random::System).await?;
         let user = known_user(&issuer, name).await?;
         live_sessions_of(&issuer, user.id).await.map_err(refusal::error_from_refusal)
     })?;

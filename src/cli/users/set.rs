@@ -35,7 +35,7 @@ impl UserSetArgs {
         let is_superuser = (self.superuser || self.no_superuser).then_some(self.superuser);
         let set = UserSet { email: email.clone(), is_superuser };
         block_on(async {
-            let issuer = app::build(config, Clock::system(), Random::System).await?;
+            let issuer = app::build_for_users(config, Clock::system(), Random::System).await?;
             let name = &self.name;
             let found = find(&issuer, name).await.map_err(refusal::error_from_refusal)?;
             let user = found.ok_or_else(|| anyhow!("there is no user `{name}`; see `countersign users list`"))?;
