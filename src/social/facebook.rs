@@ -7,7 +7,7 @@ use super::common::ProviderCommon;
 use super::error::ProviderError;
 use super::flow::Endpoints;
 use super::person::{Person, email, names, social_id};
-use super::urls::or_default;
+use super::urls::{id_issuer, or_default};
 use crate::crypto::app_secret_proof::app_secret_proof;
 use crate::domain::secret::SecretText;
 use crate::domain::social::provider_options::KnownProvider;
@@ -22,6 +22,8 @@ const FIELDS: &str = "id,name,email,first_name,last_name";
 pub(super) struct Facebook {
     pub(super) endpoints: Endpoints,
     pub(super) issuer: Option<String>,
+    /// The issuer to which user ids belong: the origin of the token endpoint.
+    pub(super) id_issuer: String,
     me: Url,
 }
 
@@ -30,10 +32,12 @@ impl Facebook {
     /// at least two years.
     pub(super) fn new(options: &KnownProvider) -> Result<Self, ProviderError> {
         let url = |name, url: &Option<String>, default| or_default("facebook", name, url.as_deref(), default);
+        let token = url("token_url", &options.token_url, "https://graph.facebook.com/v26.0/oauth/access_token")?;
         Ok(Self {
+            id_issuer: id_issuer(&token),
             endpoints: Endpoints {
                 authorize: url("authorize_url", &options.authorize_url, "https://www.facebook.com/v26.0/dialog/oauth")?,
-                token: url("token_url", &options.token_url, "https://graph.facebook.com/v26.0/oauth/access_token")?,
+                token,
                 userinfo: None,
                 jwks: None,
                 sends_iss: false,

@@ -9,7 +9,7 @@ use super::common::ProviderCommon;
 use super::error::ProviderError;
 use super::flow::Endpoints;
 use super::person::{Person, email, names, social_id, username};
-use super::urls::or_default;
+use super::urls::{id_issuer, or_default};
 use crate::domain::secret::SecretText;
 use crate::domain::social::provider_options::KnownProvider;
 use crate::domain::strict_json;
@@ -28,6 +28,8 @@ const HEADERS: [(HeaderName, &str); 2] =
 pub(super) struct GitHub {
     pub(super) endpoints: Endpoints,
     pub(super) issuer: Option<String>,
+    /// The issuer to which user ids belong: the origin of the token endpoint.
+    pub(super) id_issuer: String,
     user: Url,
     emails: Url,
 }
@@ -35,10 +37,12 @@ pub(super) struct GitHub {
 impl GitHub {
     pub(super) fn new(options: &KnownProvider) -> Result<Self, ProviderError> {
         let url = |name, url: &Option<String>, default| or_default("github", name, url.as_deref(), default);
+        let token = url("token_url", &options.token_url, "https://github.com/login/oauth/access_token")?;
         Ok(Self {
+            id_issuer: id_issuer(&token),
             endpoints: Endpoints {
                 authorize: url("authorize_url", &options.authorize_url, "https://github.com/login/oauth/authorize")?,
-                token: url("token_url", &options.token_url, "https://github.com/login/oauth/access_token")?,
+                token,
                 userinfo: None,
                 jwks: None,
                 sends_iss: false,

@@ -200,6 +200,29 @@ async fn facebook_requests_carry_an_app_secret_proof_and_verify_no_address() {
     assert_eq!(none, Err(ProviderError::NoToken));
 }
 
+#[test]
+fn ids_belong_to_the_issuer_or_to_the_origin_of_the_token_endpoint() {
+    let elsewhere = || Some("https://elsewhere.example:8443/oauth/token?v=2".to_owned());
+    let issuer = || Some("https://op.example/realm".to_owned());
+    for (token_url, issuer, [google, github, facebook]) in [
+        (None, None, ["https://accounts.google.com", "https://github.com", "https://graph.facebook.com"]),
+        (elsewhere(), None, ["https://elsewhere.example:8443"; 3]),
+        (None, issuer(), ["https://op.example/realm", "https://github.com", "https://graph.facebook.com"]),
+        (
+            elsewhere(),
+            issuer(),
+            ["https://op.example/realm", "https://elsewhere.example:8443", "https://elsewhere.example:8443"],
+        ),
+    ] {
+        let mut options = options(&Clock::manual(NOW));
+        let provider = || Some(KnownProvider { token_url: token_url.clone(), issuer: issuer.clone(), ..known() });
+        (options.google, options.github, options.facebook) = (provider(), provider(), provider());
+        let providers = Providers::new(options).unwrap();
+        let found = ["google", "github", "facebook"].map(|name| providers.find(name).unwrap().issuer());
+        assert_eq!(found, [google, github, facebook], "{token_url:?} {issuer:?}");
+    }
+}
+
 /// Routes await these futures, so they must be `Send`. This test only needs to compile.
 #[test]
 fn provider_futures_are_send() {

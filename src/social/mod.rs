@@ -147,12 +147,13 @@ impl Provider {
         &self.label
     }
 
-    /// The issuer of an OpenID Connect provider. User ids of the provider are unique only within this issuer. `None`
-    /// for other providers.
-    pub fn issuer(&self) -> Option<&str> {
+    /// The issuer within which the provider's user ids are unique: the issuer of an OpenID Connect provider, and the
+    /// origin of the token endpoint of a provider without an issuer of its own.
+    pub fn issuer(&self) -> &str {
         match &self.kind {
-            ProviderKind::OpenId(openid) => openid.issuers().next(),
-            ProviderKind::GitHub(_) | ProviderKind::Facebook(_) => None,
+            ProviderKind::OpenId(openid) => openid.id_issuer(),
+            ProviderKind::GitHub(github) => &github.id_issuer,
+            ProviderKind::Facebook(facebook) => &facebook.id_issuer,
         }
     }
 
@@ -201,7 +202,7 @@ impl Provider {
         };
         Ok(SocialIdentity {
             provider: name.clone(),
-            issuer: self.issuer().map(str::to_owned),
+            issuer: self.issuer().to_owned(),
             social_id: person.social_id,
             username: person.username,
             email: person.email,

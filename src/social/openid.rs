@@ -37,6 +37,8 @@ const GOOGLE_BARE: &str = "accounts.google.com";
 pub(super) struct OpenId {
     /// The accepted spellings of the issuer. The first is the URL.
     issuers: Vec<String>,
+    /// The issuer to which user ids belong.
+    id_issuer: String,
     /// The URL of the discovery document. `None` if it is not used.
     discovery_url: Option<Url>,
     /// The endpoints from the settings, which override the discovery document. If no discovery document is used, also
@@ -75,15 +77,22 @@ impl OpenId {
             let built_in = discovered.is_none().then_some(built_in);
             url.as_deref().or(built_in).map(|text| urls::parse("google", name, text)).transpose()
         };
+        let token = parse(token)?;
         Ok(Self {
             issuers: match &options.issuer {
                 Some(issuer) => vec![issuer.clone()],
                 None => vec![GOOGLE.to_owned(), GOOGLE_BARE.to_owned()],
             },
+            // Without an issuer in the settings, the server at another token_url is not known to be Google.
+            id_issuer: match (&options.issuer, &token) {
+                (Some(issuer), _) => issuer.clone(),
+                (None, Some(token)) if options.token_url.is_some() => urls::id_issuer(token),
+                (None, _) => GOOGLE.to_owned(),
+            },
             discovery_url: discovered.map(|issuer| discovery_url_of("google", issuer)).transpose()?,
             set: EndpointOverrides {
                 authorize: parse(authorize)?,
-                token: parse(token)?,
+                token,
                 userinfo: parse(userinfo)?,
                 jwks: parse(jwks)?,
             },
@@ -99,6 +108,7 @@ impl OpenId {
     pub(super) fn discovered(name: &str, options: &OidcProvider) -> Result<Self, ProviderError> {
         Ok(Self {
             issuers: vec![options.issuer.clone()],
+            id_issuer: options.issuer.clone(),
             discovery_url: Some(discovery_url_of(name, &options.issuer)?),
             set: EndpointOverrides::default(),
             needs_id_token: true,
@@ -106,6 +116,10 @@ impl OpenId {
             discovery_failure: AsyncMutex::default(),
             keys: Cache::default(),
         })
+    }
+
+    pub(super) fn id_issuer(&self) -> &str {
+        &self.id_issuer
     }
 
     pub(super) fn issuers(&self) -> impl Iterator<Item = &str> {

@@ -14,3 +14,9 @@ pub(super) fn parse(provider: &str, name: &str, text: &str) -> Result<Url, Provi
 pub(super) fn or_default(provider: &str, name: &str, url: Option<&str>, default: &str) -> Result<Url, ProviderError> {
     parse(provider, name, url.unwrap_or(default))
 }
+
+/// Returns the issuer of a provider without an issuer of its own: the origin of its token endpoint. A user id from
+/// another origin may belong to another user.
+pub(super) fn id_issuer(token: &Url) -> String {
+    token.origin().ascii_serialization()
+}

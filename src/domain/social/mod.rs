@@ -97,9 +97,9 @@ pub struct SocialTokens {
 pub struct SocialIdentity {
     /// The provider.
     pub provider: ProviderName,
-    /// The provider's issuer, to which the social id belongs (OpenID Connect Core 1.0 §5.7). `None` if the provider has
-    /// none.
-    pub issuer: Option<String>,
+    /// The provider's issuer, to which the social id belongs (OpenID Connect Core 1.0 §5.7). For a provider without an
+    /// issuer of its own: the origin of its token endpoint.
+    pub issuer: String,
     /// The provider's id of the user: 1 to [`SOCIAL_ID_MAX`] characters. The provider never assigns it to another user.
     pub social_id: String,
     /// The user name at the provider, unchecked.
@@ -172,7 +172,7 @@ pub struct SocialAccount {
     pub provider: ProviderName,
     /// See [`SocialIdentity::social_id`].
     pub social_id: String,
-    /// See [`SocialIdentity::issuer`]. Also `None` if the issuer is not known yet.
+    /// See [`SocialIdentity::issuer`]. `None` if the issuer is not known yet.
     pub issuer: Option<String>,
     /// The linked user.
     pub user: UserId,
@@ -189,10 +189,10 @@ pub struct SocialAccount {
 }
 
 impl SocialAccount {
-    /// Whether the account belongs to the provider's current issuer. If either issuer is unknown, they match. At a
-    /// different issuer, the same social id may belong to another user.
-    pub fn is_of(&self, issuer: Option<&str>) -> bool {
-        self.issuer.as_deref().zip(issuer).is_none_or(|(linked, current)| linked == current)
+    /// Whether the account belongs to the provider's current issuer. If the account's issuer is not known yet, it does.
+    /// At a different issuer, the same social id may belong to another user.
+    pub fn is_of(&self, issuer: &str) -> bool {
+        self.issuer.as_deref().is_none_or(|linked| linked == issuer)
     }
 }
 
@@ -214,7 +214,7 @@ mod tests {
     pub(super) fn identity(email_verified: bool) -> SocialIdentity {
         SocialIdentity {
             provider: ProviderName("google".to_owned()),
-            issuer: None,
+            issuer: "https://accounts.google.com".to_owned(),
             social_id: "1".to_owned(),
             username: None,
             email: Email::parse("ann@example.com").ok(),
@@ -239,14 +239,12 @@ mod tests {
             last_login: None,
         };
         for (linked, current, same) in [
-            (Some("https://a.example"), Some("https://a.example"), true),
-            (Some("https://a.example"), Some("https://b.example"), false),
-            (Some("https://a.example"), Some("https://a.example/"), false),
-            (None, Some("https://b.example"), true),
-            (Some("https://a.example"), None, true),
-            (None, None, true),
+            (Some("https://a.example"), "https://a.example", true),
+            (Some("https://a.example"), "https://b.example", false),
+            (Some("https://a.example"), "https://a.example/", false),
+            (None, "https://b.example", true),
         ] {
-            assert_eq!(account(linked).is_of(current), same, "{linked:?} {current:?}");
+            assert_eq!(account(linked).is_of(current), same, "{linked:?} {current}");
         }
     }
 

@@ -171,7 +171,7 @@ impl SignInWithProvider {
                     may_register = true;
                 }
                 SignInStep::OtherIssuer(account) => {
-                    return Err(other_issuer(&account, self.identity.issuer.as_deref()).into());
+                    return Err(other_issuer(&account, &self.identity.issuer).into());
                 }
             }
         }
@@ -181,7 +181,7 @@ impl SignInWithProvider {
     /// Makes all changes in one transaction, so that no user exists without a link, and no link without its session.
     fn open(&self, tx: &dyn Write, may_register: bool, admitted: Option<UserId>) -> Result<SignInStep, SocialError> {
         let linked = tx.social_account(&self.identity.provider, &self.identity.social_id)?;
-        if let Some(account) = linked.as_ref().filter(|account| !account.is_of(self.identity.issuer.as_deref())) {
+        if let Some(account) = linked.as_ref().filter(|account| !account.is_of(&self.identity.issuer)) {
             return Ok(SignInStep::OtherIssuer(Box::new(account.clone())));
         }
         let (decision, found) = look_up(tx, &self.identity, linked)?;
@@ -246,9 +246,7 @@ impl SignInWithProvider {
         let provider = &self.identity.provider;
         let tokens = &self.tokens;
         tx.store_social_tokens(user, provider, &tokens.access, tokens.refresh.as_ref(), tokens.expires_at)?;
-        if let Some(issuer) = &self.identity.issuer {
-            tx.set_social_issuer(user, provider, issuer)?;
-        }
+        tx.set_social_issuer(user, provider, &self.identity.issuer)?;
         tx.record_social_sign_in(user, provider, self.at())
     }
 

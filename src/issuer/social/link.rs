@@ -39,12 +39,10 @@ pub async fn link(
             let provider = &identity.provider;
             match tx.social_account(provider, &identity.social_id)? {
                 Some(account) if account.user == user => {
-                    if !account.is_of(identity.issuer.as_deref()) {
+                    if !account.is_of(&identity.issuer) {
                         return Ok(Some(account));
                     }
-                    if let Some(issuer) = &identity.issuer {
-                        tx.set_social_issuer(user, provider, issuer)?;
-                    }
+                    tx.set_social_issuer(user, provider, &identity.issuer)?;
                     let access = &tokens.access;
                     let refresh = tokens.refresh.as_ref();
                     tx.store_social_tokens(user, provider, access, refresh, tokens.expires_at)?;
@@ -62,7 +60,7 @@ pub async fn link(
         })
         .await;
     match of_other_issuer? {
-        Some(account) => Err(other_issuer(&account, configured.as_deref()).into()),
+        Some(account) => Err(other_issuer(&account, &configured).into()),
         None => Ok(()),
     }
 }
@@ -77,7 +75,7 @@ pub fn new_account(
     SocialAccount {
         provider: identity.provider.clone(),
         social_id: identity.social_id.clone(),
-        issuer: identity.issuer.clone(),
+        issuer: Some(identity.issuer.clone()),
         user,
         access: Some(tokens.access),
         refresh: tokens.refresh,

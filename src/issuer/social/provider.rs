@@ -32,12 +32,12 @@ pub fn provider_refusal(name: &ProviderName, step: &'static str, error: &Provide
 ///
 /// The same id may belong to another person at the new issuer. That person must not be signed in, and the tokens of the
 /// account must not be sent to that issuer.
-pub fn other_issuer(account: &SocialAccount, issuer: Option<&str>) -> SocialRefusal {
+pub fn other_issuer(account: &SocialAccount, issuer: &str) -> SocialRefusal {
     tracing::warn!(
         provider = %account.provider,
         user = %account.user,
         linked = account.issuer.as_deref().unwrap_or_default(),
-        configured = issuer.unwrap_or_default(),
+        configured = issuer,
         "provider account was linked under another issuer; configure the new issuer under another provider name"
     );
     SocialRefusal::Untrusted

@@ -22,12 +22,12 @@ pub struct UnlinkAccount {
 }
 
 /// The configured providers with their issuers.
-type OfferedProviders = Vec<(ProviderName, Option<String>)>;
+type OfferedProviders = Vec<(ProviderName, String)>;
 
 /// Whether the user can sign in with a linked account now. This is not possible if its provider is no longer
 /// configured, or if another issuer is configured under the provider's name.
 fn is_usable(offered: &OfferedProviders, account: &SocialAccount) -> bool {
-    offered.iter().any(|(name, issuer)| *name == account.provider && account.is_of(issuer.as_deref()))
+    offered.iter().any(|(name, issuer)| *name == account.provider && account.is_of(issuer))
 }
 
 impl UnlinkAccount {
@@ -42,7 +42,7 @@ impl UnlinkAccount {
         let session = signed_in.session().id;
         let offered = issuer.providers.offered();
         let offered: OfferedProviders =
-            offered.map(|provider| (provider.name().clone(), provider.issuer().map(str::to_owned))).collect();
+            offered.map(|provider| (provider.name().clone(), provider.issuer().to_owned())).collect();
         issuer
             .store
             .write(move |tx| {
