@@ -43,9 +43,9 @@
 //! cli, app → config → domain        (all other modules receive settings as values)
 //! ```
 //!
-//! Only [`http`] and `app` use `axum`, only [`store::sqlite`] uses `rusqlite`, and only [`fetch`] uses `reqwest`.
-//! [`domain`] and [`crypto`] are synchronous. Only [`clock`] reads the time, and only [`random`] makes random ids, codes
-//! and secrets. `tests/tidy/` enforces all of this.
+//! Only [`http`] and `app` use `axum`, only [`store::sqlite`] uses `rusqlite`, and only [`fetch`] opens connections to
+//! other servers. [`domain`] and [`crypto`] are synchronous. Only [`clock`] reads the time, and only [`random`] makes
+//! random ids, codes and secrets. `tests/tidy/` enforces all of this.
 //!
 //! `docs/architecture.md` describes how a sign-in, a refresh, a JWKS request, a key rotation and a setting change travel
 //! through these modules, and where a change goes.

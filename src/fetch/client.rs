@@ -3,26 +3,32 @@
 //!
 //! Each request has its own connection, because requests to the same server are rare.
 
-use std::error::Error;
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
-use std::{fmt, io, iter};
 
 use bytes::Bytes;
-use http::header::CONNECTION;
-use http::{HeaderValue, Request, Response, StatusCode};
-use http_body_util::{BodyExt, LengthLimitError, Limited};
-use hyper_util::client::legacy;
-use rustls::pki_types::InvalidDnsNameError;
-use rustls::{ClientConfig, RootCertStore};
-use rustls_platform_verifier::BuilderVerifierExt;
+use http::header::{CONNECTION, HOST, USER_AGENT};
+use http::{HeaderValue, Request, Response, StatusCode, Uri};
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use rustls::ClientConfig;
+use rustls::pki_types::ServerName;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::task::JoinSet;
 use tokio::time::timeout;
-use url::Url;
+use tokio_rustls::TlsConnector;
+use url::{Host, Position, Url};
 
+use super::connect::connect;
 use super::endpoint::{DisplayUrl, is_safe};
+use crate::crypto::server_certificate::client_config;
 
 /// The `User-Agent` header. GitHub rejects requests without one.
-const USER_AGENT: &str = concat!("countersign/", env!("CARGO_PKG_VERSION"));
+const PRODUCT: &str = concat!("countersign/", env!("CARGO_PKG_VERSION"));
+/// The maximum size of a response head in bytes.
+const HEAD_MAX: usize = 64 * 1024;
 
 /// The limits of a request.
 #[derive(Clone, Copy, Debug)]
@@ -52,11 +58,27 @@ pub enum FetchError {
     Permanent(String),
 }
 
+impl FetchError {
+    /// Puts the endpoint before the message.
+    fn at(self, url: &Url) -> Self {
+        let at = DisplayUrl(url);
+        match self {
+            Self::Transient(what) => Self::Transient(format!("{at}: {what}")),
+            Self::Permanent(what) => Self::Permanent(format!("{at}: {what}")),
+        }
+    }
+}
+
 /// The HTTP client. It is cheap to share and to call concurrently.
 pub struct HttpClient {
-    client: reqwest::Client,
+    tls: Arc<ClientConfig>,
     limits: FetchLimits,
 }
+
+/// A connection before the HTTP protocol.
+trait ByteStream: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> ByteStream for S {}
 
 impl HttpClient {
     /// Builds a client that trusts the root certificates of the operating system. If the system has none, as in a
@@ -65,18 +87,8 @@ impl HttpClient {
     /// # Errors
     /// TLS cannot be set up.
     pub fn new(limits: FetchLimits) -> Result<Self, FetchError> {
-        let tls = tls_config().map_err(|error| FetchError::Permanent(error.to_string()))?;
-        let client = reqwest::Client::builder()
-            .tls_backend_preconfigured(tls)
-            .user_agent(USER_AGENT)
-            .redirect(reqwest::redirect::Policy::none())
-            .retry(reqwest::retry::never())
-            .no_proxy()
-            .pool_max_idle_per_host(0)
-            .connect_timeout(limits.connect)
-            .build()
-            .map_err(|error| FetchError::Permanent(error.to_string()))?;
-        Ok(Self { client, limits })
+        let tls = client_config(Vec::new()).map_err(|error| FetchError::Permanent(error.to_string()))?;
+        Ok(Self { tls: Arc::new(tls), limits })
     }
 
     /// Sends a request and returns a response of status 2xx, or 4xx except 429.
@@ -86,65 +98,72 @@ impl HttpClient {
     /// limits, or the response has another status.
     pub async fn send(&self, request: Request<Vec<u8>>) -> Result<Response<Bytes>, FetchError> {
         let url = Url::parse(&request.uri().to_string()).map_err(|error| FetchError::Permanent(error.to_string()))?;
+        let at = DisplayUrl(&url);
         if !is_safe(&url) {
-            let at = DisplayUrl(&url);
             return Err(FetchError::Permanent(format!("{at} is neither https nor a loopback URL")));
         }
         let total = self.limits.total;
-        let response = timeout(total, self.exchange(url.clone(), request)).await;
+        let response = timeout(total, self.exchange(&url, request)).await;
         let response =
             response.unwrap_or_else(|_| Err(FetchError::Transient(format!("no complete response within {total:?}"))));
-        let at = DisplayUrl(&url);
-        let response = response.map_err(|error| match error {
-            FetchError::Transient(what) => FetchError::Transient(format!("{at}: {what}")),
-            FetchError::Permanent(what) => FetchError::Permanent(format!("{at}: {what}")),
-        })?;
+        let response = response.map_err(|error| error.at(&url))?;
         let status = response.status();
         if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
             Err(FetchError::Transient(format!("{at} responded with {status}")))
         } else if status.is_success() || status.is_client_error() {
             Ok(response)
-        } else {
+        } else if status.is_redirection() && status != StatusCode::NOT_MODIFIED {
             Err(FetchError::Permanent(format!("{at} responded with {status}; redirects are not followed")))
+        } else {
+            Err(FetchError::Permanent(format!("{at} responded with {status}")))
         }
     }
 
-    async fn exchange(&self, url: Url, request: Request<Vec<u8>>) -> Result<Response<Bytes>, FetchError> {
-        let (head, body) = request.into_parts();
-        let mut request = reqwest::Request::new(head.method, url);
-        *request.headers_mut() = head.headers;
-        request.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-        *request.body_mut() = Some(body.into());
-        let response = self.client.execute(request).await.map_err(|error| self.failure(&error))?;
-        let (head, body) = Response::<reqwest::Body>::from(response).into_parts();
+    async fn exchange(&self, url: &Url, request: Request<Vec<u8>>) -> Result<Response<Bytes>, FetchError> {
+        let request = origin_form(url, request)?;
+        let connect = self.limits.connect;
+        let stream = timeout(connect, self.open(url)).await;
+        let stream =
+            stream.unwrap_or_else(|_| Err(FetchError::Transient(format!("no connection within {connect:?}"))))?;
+        let failed = |error: hyper::Error| FetchError::Transient(error.to_string());
+        let handshake = http1::Builder::new()
+            .max_header_size(HEAD_MAX)
+            .max_buf_size(HEAD_MAX)
+            .handshake(TokioIo::new(stream))
+            .await;
+        let (mut sender, connection) = handshake.map_err(failed)?;
+        // Dropping the set closes the connection.
+        let mut driver = JoinSet::new();
+        driver.spawn(connection);
+        let (head, body) = sender.send_request(request).await.map_err(failed)?.into_parts();
         let body = Limited::new(body, self.limits.body).collect().await.map_err(|error| {
             if error.is::<LengthLimitError>() {
                 FetchError::Permanent(format!("the response body has more than {} bytes", self.limits.body))
             } else {
-                FetchError::Transient(protocol_error(&*error))
+                FetchError::Transient(error.to_string())
             }
         })?;
         Ok(Response::from_parts(head, body.to_bytes()))
     }
 
-    /// Describes an error of the library by its cause. The outer errors only name the step, and may contain the URL with
-    /// its query.
-    fn failure(&self, error: &reqwest::Error) -> FetchError {
-        if !error.is_connect() {
-            return FetchError::Transient(protocol_error(error));
+    /// Connects to the server of the URL, and performs the TLS handshake for `https`.
+    async fn open(&self, url: &Url) -> Result<Box<dyn ByteStream>, FetchError> {
+        let invalid_host = || FetchError::Permanent("invalid host name".to_owned());
+        let host = match url.host().ok_or_else(invalid_host)? {
+            Host::Domain(name) => name.to_owned(),
+            Host::Ipv4(address) => address.to_string(),
+            Host::Ipv6(address) => address.to_string(),
+        };
+        let port = url.port_or_known_default().ok_or_else(invalid_host)?;
+        let name = ServerName::try_from(host.clone()).map_err(|_| invalid_host())?;
+        let stream = connect(&host, port).await;
+        let stream = stream.map_err(|error| FetchError::Transient(format!("connecting: {error}")))?;
+        if url.scheme() != "https" {
+            return Ok(Box::new(stream));
         }
-        if error.is_timeout() {
-            return FetchError::Transient(format!("no connection within {:?}", self.limits.connect));
-        }
-        let mut causes = causes(error).skip_while(|cause| !cause.is::<legacy::Error>()).skip(1);
-        let first = causes.next();
-        let message = causes.last().or(first).map(ToString::to_string).unwrap_or_default();
-        match first {
-            Some(cause) if cause.is::<InvalidDnsNameError>() => FetchError::Permanent("invalid host name".to_owned()),
-            // An error of TCP or of the name resolution is not an `io::Error` itself, but has one as its cause.
-            Some(cause) if cause.is::<io::Error>() => FetchError::Transient(format!("TLS handshake: {message}")),
-            _ => FetchError::Transient(format!("connecting: {message}")),
-        }
+        let encrypted = TlsConnector::from(Arc::clone(&self.tls)).connect(name, stream).await;
+        let encrypted = encrypted.map_err(|error| FetchError::Transient(format!("TLS handshake: {error}")))?;
+        Ok(Box::new(encrypted))
     }
 }
 
@@ -154,33 +173,17 @@ impl fmt::Debug for HttpClient {
     }
 }
 
-/// The trusted root certificates, and the one crypto library.
-fn tls_config() -> Result<ClientConfig, rustls::Error> {
-    let begin = || {
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()
-    };
-    let config = if let Ok(config) = begin()?.with_platform_verifier() {
-        config
-    } else {
-        let roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
-        begin()?.with_root_certificates(roots)
-    };
-    Ok(config.with_no_client_auth())
-}
-
-/// The error itself and its causes.
-fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
-    let mut next = Some(error);
-    iter::from_fn(move || {
-        let error = next?;
-        next = error.source();
-        Some(error)
-    })
-}
-
-/// What violated HTTP or ended the connection.
-fn protocol_error(error: &(dyn Error + 'static)) -> String {
-    let cause = causes(error).find(|cause| cause.is::<hyper::Error>()).or_else(|| causes(error).last());
-    cause.map(ToString::to_string).unwrap_or_default()
+/// Returns the request as it is sent to the server of the URL: with the path as its target, and with the headers of
+/// this client.
+fn origin_form(url: &Url, request: Request<Vec<u8>>) -> Result<Request<Full<Bytes>>, FetchError> {
+    let invalid = |error: http::Error| FetchError::Permanent(error.to_string());
+    let mut request = request.map(|body| Full::new(Bytes::from(body)));
+    let target = url[Position::BeforePath..Position::AfterQuery].parse::<Uri>();
+    *request.uri_mut() = target.map_err(|error| invalid(error.into()))?;
+    let host = HeaderValue::from_str(&url[Position::BeforeHost..Position::AfterPort]);
+    let headers = request.headers_mut();
+    headers.insert(HOST, host.map_err(|error| invalid(error.into()))?);
+    headers.insert(CONNECTION, HeaderValue::from_static("close"));
+    headers.entry(USER_AGENT).or_insert(HeaderValue::from_static(PRODUCT));
+    Ok(request)
 }

@@ -74,11 +74,33 @@ async fn a_response_may_end_by_close_or_chunks() {
     assert_eq!(fetch_result(raw(chunks)).await, Ok(br#"{"id":7}"#.to_vec()));
 }
 
+/// A response whose head has a few bytes more than `length`.
+fn response_with_head_of(length: usize) -> String {
+    format!("HTTP/1.1 200 OK\r\nx-more: {}\r\ncontent-length: 2\r\n\r\n{{}}", "a".repeat(length))
+}
+
+#[tokio::test]
+async fn a_response_head_may_have_60_kb() {
+    assert_eq!(fetch_result(raw(&response_with_head_of(60_000))).await, Ok(b"{}".to_vec()));
+}
+
+#[tokio::test]
+async fn only_redirects_are_reported_as_redirects() {
+    for (status, is_redirect) in [(101, false), (300, true), (303, true), (304, false), (307, true), (308, true)] {
+        let reply = raw(&format!("HTTP/1.1 {status} Reason\r\ncontent-length: 0\r\n\r\n"));
+        let error = fetch_result(reply).await.unwrap_err();
+        let FetchError::Permanent(message) = &error else { panic!("{status}: {error:?}") };
+        assert!(message.contains(&format!("/me responded with {status}")), "{message}");
+        assert_eq!(message.contains("redirects are not followed"), is_redirect, "{message}");
+    }
+}
+
 #[tokio::test]
 async fn transient_and_permanent_errors_are_distinguished() {
     let big = format!("{{\"a\":\"{}\"}}", "a".repeat(LIMITS.body));
     let chunks = format!("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n{:x}\r\n{big}\r\n0\r\n\r\n", big.len());
     let endless = format!("HTTP/1.1 200 OK\r\n{}", "x-more: and more\r\n".repeat(100_000));
+    let big_head = response_with_head_of(66_000);
     let transient: &[(&str, TestReply, &str)] = &[
         ("no response", TestReply::Stall(Vec::new()), "no complete response within 300ms"),
         (
@@ -99,6 +121,7 @@ async fn transient_and_permanent_errors_are_distinguished() {
         ),
         ("no HTTP", raw("SSH-2.0-OpenSSH_9.2\r\n\r\n"), "/me: invalid HTTP version parsed"),
         ("an endless head", raw(&endless), "/me: message head is too large"),
+        ("a big head", raw(&big_head), "/me: message head is too large"),
         ("a broken server", TestReply::Json(503, json!({"error": "from-the-body"})), "responded with 503"),
         ("too many requests", TestReply::Json(429, json!({})), "responded with 429"),
     ];

@@ -22,6 +22,7 @@ const RULE: Ban =
 const PURE: &[&str] = &["src/domain/", "src/crypto/"];
 const HTTP: &[&str] = &["src/http/"];
 const CALL_USE_CASE: &str = "http reads no store; call a use case of issuer/";
+const USE_CONNECT: &str = "use fetch::connect, which tries every address of a host";
 const EVERYWHERE: &[&str] = &["src/", "tests/", "benches/", "examples/", "fuzz/"];
 const USE_CLOCK: &str = "use the Clock that the caller passes";
 const USE_RANDOM: &str = "use the Random that the caller passes";
@@ -35,11 +36,13 @@ const TESTS_ONLY: Ban = Ban {
 const BANS: &[Ban] = &[
     Ban { word: "axum", except: &["src/http/", "src/app/"], instead: "use HTTP in http/ only", ..RULE },
     Ban { word: "rusqlite", except: &["src/store/sqlite"], instead: "use SQL in store/sqlite only", ..RULE },
+    Ban { word: "reqwest", allowed_in_tests: true, instead: "use fetch::client::HttpClient, which has limits", ..RULE },
+    Ban { word: "lookup_host", except: &["src/fetch/"], instead: USE_CONNECT, ..RULE },
     Ban {
-        word: "reqwest",
-        except: &["src/fetch/"],
+        word: "TcpStream::connect",
+        except: &["src/fetch/", "src/cli/"],
         allowed_in_tests: true,
-        instead: "use fetch::client::HttpClient, which has limits",
+        instead: USE_CONNECT,
         ..RULE
     },
     Ban { word: "r2d2", except: &["src/store/sqlite"], instead: "use SQL in store/sqlite only", ..RULE },

@@ -17,12 +17,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use rustls::pki_types::ServerName;
-use tokio::net::TcpStream;
 
 use super::error::{MailSetupError, SendError};
 use super::message::{OutgoingMail, mask_address};
 use crate::crypto::server_certificate::client_config;
 use crate::domain::hello_name::HelloName;
+use crate::fetch::connect::connect;
 pub use account::SmtpAccount;
 use failure::{SmtpCause, SmtpFailure, SmtpStep};
 use session::{SmtpSession, SmtpStream, SmtpTls, handshake};
@@ -148,7 +148,7 @@ impl Smtp {
 
     async fn connect(&self) -> Result<SmtpSession, SmtpFailure> {
         let SmtpOptions { host, port, hello, account, security, .. } = &self.options;
-        let stream = TcpStream::connect((host.as_str(), *port)).await;
+        let stream = connect(host, *port).await;
         let stream = stream.map_err(|error| SmtpFailure { step: SmtpStep::Connect, cause: SmtpCause::Io(error) })?;
         let mut stream: Box<dyn SmtpStream> = Box::new(stream);
         let tls = self.tls.as_ref();
