@@ -93,6 +93,12 @@ impl<'de> Visitor<'de> for StrictSeed {
     }
 }
 
+/// Returns a member. A member that is null counts as absent: many servers write an optional member that they do not have
+/// in this way.
+pub fn present<'a>(object: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
+    object.get(name).filter(|value| !value.is_null())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -21,8 +21,8 @@ use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use url::{Host, Position, Url};
 
-use super::connect::connect;
-use super::endpoint::{DisplayUrl, is_safe};
+use super::connect::{NotPublic, connect};
+use super::endpoint::{DisplayUrl, Reach, is_safe};
 use crate::crypto::server_certificate::client_config;
 
 /// The `User-Agent` header. GitHub rejects requests without one.
@@ -91,19 +91,19 @@ impl HttpClient {
         Ok(Self { tls: Arc::new(tls), limits })
     }
 
-    /// Sends a request and returns a response of status 2xx, or 4xx except 429.
+    /// Sends a request to an address that `reach` allows, and returns a response of status 2xx, or 4xx except 429.
     ///
     /// # Errors
-    /// The URL is neither `https` nor `http` to a loopback host, the server did not send a complete response within the
-    /// limits, or the response has another status.
-    pub async fn send(&self, request: Request<Vec<u8>>) -> Result<Response<Bytes>, FetchError> {
+    /// The URL is neither `https` nor `http` to a loopback host, its host has no allowed address, the server did not
+    /// send a complete response within the limits, or the response has another status.
+    pub async fn send(&self, request: Request<Vec<u8>>, reach: Reach) -> Result<Response<Bytes>, FetchError> {
         let url = Url::parse(&request.uri().to_string()).map_err(|error| FetchError::Permanent(error.to_string()))?;
         let at = DisplayUrl(&url);
         if !is_safe(&url) {
             return Err(FetchError::Permanent(format!("{at} is neither https nor a loopback URL")));
         }
         let total = self.limits.total;
-        let response = timeout(total, self.exchange(&url, request)).await;
+        let response = timeout(total, self.exchange(&url, request, reach)).await;
         let response =
             response.unwrap_or_else(|_| Err(FetchError::Transient(format!("no complete response within {total:?}"))));
         let response = response.map_err(|error| error.at(&url))?;
@@ -119,10 +119,15 @@ impl HttpClient {
         }
     }
 
-    async fn exchange(&self, url: &Url, request: Request<Vec<u8>>) -> Result<Response<Bytes>, FetchError> {
+    async fn exchange(
+        &self,
+        url: &Url,
+        request: Request<Vec<u8>>,
+        reach: Reach,
+    ) -> Result<Response<Bytes>, FetchError> {
         let request = origin_form(url, request)?;
         let connect = self.limits.connect;
-        let stream = timeout(connect, self.open(url)).await;
+        let stream = timeout(connect, self.open(url, reach)).await;
         let stream =
             stream.unwrap_or_else(|_| Err(FetchError::Transient(format!("no connection within {connect:?}"))))?;
         let failed = |error: hyper::Error| FetchError::Transient(error.to_string());
@@ -147,7 +152,7 @@ impl HttpClient {
     }
 
     /// Connects to the server of the URL, and performs the TLS handshake for `https`.
-    async fn open(&self, url: &Url) -> Result<Box<dyn ByteStream>, FetchError> {
+    async fn open(&self, url: &Url, reach: Reach) -> Result<Box<dyn ByteStream>, FetchError> {
         let invalid_host = || FetchError::Permanent("invalid host name".to_owned());
         let host = match url.host().ok_or_else(invalid_host)? {
             Host::Domain(name) => name.to_owned(),
@@ -156,8 +161,13 @@ impl HttpClient {
         };
         let port = url.port_or_known_default().ok_or_else(invalid_host)?;
         let name = ServerName::try_from(host.clone()).map_err(|_| invalid_host())?;
-        let stream = connect(&host, port).await;
-        let stream = stream.map_err(|error| FetchError::Transient(format!("connecting: {error}")))?;
+        let stream = connect(&host, port, reach).await.map_err(|error| {
+            if error.get_ref().is_some_and(|inner| inner.is::<NotPublic>()) {
+                FetchError::Permanent(error.to_string())
+            } else {
+                FetchError::Transient(format!("connecting: {error}"))
+            }
+        })?;
         if url.scheme() != "https" {
             return Ok(Box::new(stream));
         }

@@ -9,6 +9,7 @@ use serde_json::json;
 use tokio::net::{TcpListener, TcpSocket};
 
 use super::client::{FetchError, FetchLimits, HttpClient};
+use super::endpoint::Reach;
 use super::testing::{TestReply, TestServer, http_response};
 
 const LIMITS: FetchLimits =
@@ -20,7 +21,7 @@ const TOKEN: &str = "at-1-hunter2";
 
 async fn fetched(limits: FetchLimits, url: &str) -> Result<Vec<u8>, FetchError> {
     let request = Request::get(url).header("authorization", format!("Bearer {TOKEN}")).body(Vec::new()).unwrap();
-    let result = HttpClient::new(limits).unwrap().send(request).await;
+    let result = HttpClient::new(limits).unwrap().send(request, Reach::Any).await;
     if let Err(error) = &result {
         for shown in [error.to_string(), format!("{error:?}")] {
             for hidden in [TOKEN, "proof", "from-the-body"] {
@@ -191,6 +192,16 @@ async fn an_untrusted_certificate_is_rejected() {
     let error = fetched(LIMITS, &format!("https://{address}/me")).await.unwrap_err();
     assert!(error.to_string().contains("/me: TLS handshake: invalid peer certificate"), "{error}");
     task.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_host_that_must_be_public_gets_no_request() {
+    let server = TestServer::start().await;
+    let url = server.url.replace("127.0.0.1", "localhost");
+    let request = Request::get(format!("{url}/me")).body(Vec::new()).unwrap();
+    let error = HttpClient::new(LIMITS).unwrap().send(request, Reach::Public).await.unwrap_err();
+    assert!(matches!(&error, FetchError::Permanent(message) if message.contains("which is not public")), "{error}");
+    assert!(server.requests("/me").is_empty());
 }
 
 #[tokio::test]

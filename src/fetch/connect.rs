@@ -1,33 +1,52 @@
 //! Opens a TCP connection to a host that may have several addresses, some of which may not work (Happy Eyeballs,
 //! RFC 8305).
 //!
-//! This module resolves the host once and connects only to these addresses. It knows no protocol above TCP and has no
-//! timeout of its own: the caller drops the future.
+//! This module resolves the host once, checks these addresses, and connects only to them. It knows no protocol above TCP
+//! and has no timeout of its own: the caller drops the future.
 
 use std::future::Future;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use tokio::net::{TcpStream, lookup_host};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
+use super::endpoint::Reach;
+use super::public_address::is_public;
+
 /// How long an attempt to connect may take before the next address is tried as well (RFC 8305 §8).
 const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
+
+/// A host has no public address, but only public ones are allowed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the host has the address {0}, which is not public, and a provider's document must not name such a host")]
+pub struct NotPublic(IpAddr);
 
 /// Connects to a host: a name, or an address without brackets. The first connection that is established wins, and the
 /// other attempts end.
 ///
 /// # Errors
-/// The host has no address, or no address accepts a connection. This is the error of the last attempt.
-pub async fn connect(host: &str, port: u16) -> io::Result<TcpStream> {
-    let addresses: Vec<SocketAddr> = lookup_host((host, port)).await?.collect();
+/// The host has no address, or no address accepts a connection; this is the error of the last attempt. If `reach` allows
+/// none of its addresses, the error contains [`NotPublic`].
+pub async fn connect(host: &str, port: u16, reach: Reach) -> io::Result<TcpStream> {
+    let addresses = allowed(lookup_host((host, port)).await?.collect(), reach)?;
     let stream = first_success(alternate_families(addresses), TcpStream::connect).await?;
     // Requests are written as a whole, so Nagle's algorithm would only delay them. An error is ignored, because the
     // connection also works without this option.
     let _ = stream.set_nodelay(true);
     Ok(stream)
+}
+
+/// Returns the addresses that `reach` allows.
+fn allowed(mut addresses: Vec<SocketAddr>, reach: Reach) -> io::Result<Vec<SocketAddr>> {
+    let first = addresses.first().copied();
+    addresses.retain(|address| reach == Reach::Any || is_public(address.ip()));
+    match first {
+        Some(address) if addresses.is_empty() => Err(io::Error::other(NotPublic(address.ip()))),
+        _ => Ok(addresses),
+    }
 }
 
 /// Orders the addresses so that the families alternate (RFC 8305 §4). The operating system has already sorted them by
@@ -88,19 +107,46 @@ mod tests {
 
     #[test]
     fn address_families_alternate() {
-        let [a, b, c] = ["192.0.2.1:1", "192.0.2.2:1", "192.0.2.3:1"];
-        let [x, y, z] = ["[2001:db8::1]:1", "[2001:db8::2]:1", "[2001:db8::3]:1"];
+        let four = ["192.0.2.1:1", "192.0.2.2:1", "192.0.2.3:1"];
+        let six = ["[2001:db8::1]:1", "[2001:db8::2]:1", "[2001:db8::3]:1"];
         for (given, expected) in [
             (vec![], vec![]),
-            (vec![a], vec![a]),
-            (vec![x, y, z, a, b, c], vec![x, a, y, b, z, c]),
-            (vec![a, b, x], vec![a, x, b]),
-            (vec![x, a, b, c], vec![x, a, b, c]),
-            (vec![a, b, c], vec![a, b, c]),
-            (vec![a, x, b, y], vec![a, x, b, y]),
+            (vec![four[0]], vec![four[0]]),
+            ([six, four].concat(), vec![six[0], four[0], six[1], four[1], six[2], four[2]]),
+            (vec![four[0], four[1], six[0]], vec![four[0], six[0], four[1]]),
+            (vec![six[0], four[0], four[1], four[2]], vec![six[0], four[0], four[1], four[2]]),
+            (four.to_vec(), four.to_vec()),
+            (vec![four[0], six[0], four[1], six[1]], vec![four[0], six[0], four[1], six[1]]),
         ] {
             assert_eq!(alternate_families(addresses(&given)), addresses(&expected), "{given:?}");
         }
+    }
+
+    #[test]
+    fn addresses_that_are_not_public_are_left_out() {
+        let (public, private) = ("1.1.1.1:443", "127.0.0.1:443");
+        for (given, reach, expected) in [
+            (&[private, public][..], Reach::Any, Ok(&[private, public][..])),
+            (&[private, public], Reach::Public, Ok(&[public])),
+            (&[], Reach::Public, Ok(&[])),
+            (&[private], Reach::Public, Err("the host has the address 127.0.0.1, which is not public")),
+            (&["[::ffff:10.0.0.1]:443"], Reach::Public, Err("the host has the address ::ffff:10.0.0.1")),
+        ] {
+            match (allowed(addresses(given), reach), expected) {
+                (Ok(found), Ok(expected)) => assert_eq!(found, addresses(expected), "{given:?}"),
+                (Err(error), Err(expected)) => assert!(error.to_string().starts_with(expected), "{error}"),
+                (found, _) => panic!("{given:?}: {found:?}"),
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_name_is_checked_after_it_was_resolved() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        assert!(connect("localhost", port, Reach::Any).await.is_ok());
+        let error = connect("localhost", port, Reach::Public).await.unwrap_err();
+        assert!(error.get_ref().is_some_and(|inner| inner.is::<NotPublic>()), "{error}");
     }
 
     /// The behaviour of a simulated address, by its port.

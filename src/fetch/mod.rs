@@ -1,11 +1,13 @@
 //! Connections and requests to other servers.
 //!
-//! This module protects the process: a request goes only to a URL that [`endpoint`] accepts, has bounded time and size,
-//! and follows no redirect. It knows no provider and does not read a response body.
+//! This module protects the process: a request goes only to a URL that [`endpoint`] accepts, and to a private address
+//! only if the operator chose the host. It has bounded time and size, and follows no redirect. This module knows no
+//! provider and does not read a response body.
 
 pub mod client;
 pub mod connect;
 pub mod endpoint;
+mod public_address;
 
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests")]

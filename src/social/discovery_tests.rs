@@ -12,8 +12,12 @@ use crate::fetch::testing::TestReply;
 #[tokio::test]
 async fn a_discovery_document_must_name_the_exact_issuer() {
     for (name, value, expected) in [
-        ("issuer", json!("https://evil.example"), "the issuer in the document is not exactly"),
-        ("issuer", Value::Null, "the issuer in the document is not exactly"),
+        (
+            "issuer",
+            json!("https://evil.example"),
+            "the document is of the issuer \"https://evil.example\", the setting",
+        ),
+        ("issuer", Value::Null, "the document names no issuer"),
         ("token_endpoint", json!("http://evil.example/t"), "token_endpoint must begin with https"),
         ("jwks_uri", Value::Null, "jwks_uri is missing"),
     ] {
@@ -31,6 +35,29 @@ async fn a_discovery_document_must_name_the_exact_issuer() {
     op.set_discovery_document(&[("issuer", json!(format!("{}/", op.server.url)))]);
     let with_slash = op.provider().identify(&callback(), &attempt("corp"), NOW).await;
     assert!(matches!(with_slash, Err(ProviderError::Untrusted(_))), "{with_slash:?}");
+}
+
+#[tokio::test]
+async fn an_issuer_that_differs_by_a_slash_is_reported_with_the_setting() {
+    let op = TestOpenId::start().await;
+    op.set_discovery_document(&[("issuer", json!(format!("{}/", op.server.url)))]);
+    let error = op.provider().authorize_url(&attempt("corp")).await.unwrap_err().to_string();
+    let url = &op.server.url;
+    assert!(error.ends_with(&format!("the document is of the issuer \"{url}/\", the setting is {url:?}")), "{error}");
+}
+
+#[tokio::test]
+async fn a_url_that_leads_into_the_private_network_gets_no_code() {
+    for (name, url) in [("token_endpoint", "https://10.0.0.1/t"), ("jwks_uri", "https://169.254.169.254/k")] {
+        let op = TestOpenId::start().await;
+        op.set_discovery_document(&[(name, json!(url))]);
+        let error = op.provider().identify(&callback(), &attempt("corp"), NOW).await.unwrap_err();
+        assert!(
+            matches!(&error, ProviderError::InvalidResponse(message) if message.contains("a private network")),
+            "{error}"
+        );
+        assert!(op.server.requests("/token").is_empty(), "{name}");
+    }
 }
 
 #[tokio::test]

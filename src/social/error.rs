@@ -1,5 +1,6 @@
 //! Errors in the communication with a provider, for the operator's log. A message names the provider, the step and the
-//! problem. It contains no secret and, apart from error codes and endpoint URLs, no text of a response.
+//! problem. It contains no secret and, apart from error codes, endpoint URLs and the issuer of a discovery document, no
+//! text of a response.
 
 use crate::domain::social::ProviderName;
 

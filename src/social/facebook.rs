@@ -11,6 +11,7 @@ use super::urls::{id_issuer, or_default};
 use crate::crypto::app_secret_proof::app_secret_proof;
 use crate::domain::secret::SecretText;
 use crate::domain::social::provider_options::KnownProvider;
+use crate::fetch::endpoint::Endpoint;
 
 pub(super) const SCOPES: [&str; 2] = ["public_profile", "email"];
 
@@ -37,7 +38,7 @@ impl Facebook {
             id_issuer: id_issuer(&token),
             endpoints: Endpoints {
                 authorize: url("authorize_url", &options.authorize_url, "https://www.facebook.com/v26.0/dialog/oauth")?,
-                token,
+                token: Endpoint::configured(token),
                 userinfo: None,
                 jwks: None,
                 sends_iss: false,
@@ -55,7 +56,7 @@ impl Facebook {
         if let Some(secret) = &common.client.secret {
             me.query_pairs_mut().append_pair("appsecret_proof", &app_secret_proof(secret, token));
         }
-        let object = common.web.fetch_object(step, &me, Some(token), &[]).await?;
+        let object = common.web.fetch_object(step, &Endpoint::configured(me), Some(token), &[]).await?;
         read_me(&object).ok_or_else(|| step.invalid_response("the response has no valid id"))
     }
 }

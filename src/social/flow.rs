@@ -22,6 +22,7 @@ use crate::domain::secret::SecretText;
 use crate::domain::social::{SignInAttempt, SocialTokens};
 use crate::domain::strict_json;
 use crate::domain::time::Timestamp;
+use crate::fetch::endpoint::{Endpoint, Reach};
 
 /// The length of a PKCE verifier in characters (RFC 7636 §4.1).
 const VERIFIER_LENGTH: std::ops::RangeInclusive<usize> = 43..=128;
@@ -46,9 +47,9 @@ pub(super) struct Client {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Endpoints {
     pub(super) authorize: Url,
-    pub(super) token: Url,
-    pub(super) userinfo: Option<Url>,
-    pub(super) jwks: Option<Url>,
+    pub(super) token: Endpoint,
+    pub(super) userinfo: Option<Endpoint>,
+    pub(super) jwks: Option<Endpoint>,
     /// Whether every callback has the parameter `iss` (RFC 9207 §3).
     pub(super) sends_iss: bool,
     /// Whether the client sends its secret in the `Authorization` header instead of the body (RFC 6749 §2.3.1).
@@ -88,7 +89,7 @@ impl Client {
         let auth = if at.basic_auth { AuthType::BasicAuth } else { AuthType::RequestBody };
         let flow = oauth2::Client::new(ClientId::new(self.id.clone()))
             .set_auth_uri(AuthUrl::from_url(at.authorize.clone()))
-            .set_token_uri(TokenUrl::from_url(at.token.clone()))
+            .set_token_uri(TokenUrl::from_url(at.token.url().clone()))
             .set_redirect_uri(self.redirect_uri.clone())
             .set_auth_type(auth);
         match &self.secret {
@@ -133,7 +134,7 @@ impl Client {
         let request = flow
             .exchange_code(AuthorizationCode::new(code.expose().to_owned()))
             .set_pkce_verifier(verifier(step, attempt)?);
-        let response = request.request_async(&TokenEndpoint { step, web }).await;
+        let response = request.request_async(&TokenEndpoint { step, web, reach: at.token.reach() }).await;
         read(step, response, now)
     }
 
@@ -149,7 +150,7 @@ impl Client {
         let flow = self.flow(at);
         let token = RefreshToken::new(token.expose().to_owned());
         let request = flow.exchange_refresh_token(&token);
-        let response = request.request_async(&TokenEndpoint { step, web }).await;
+        let response = request.request_async(&TokenEndpoint { step, web, reach: at.token.reach() }).await;
         read(step, response, now)
     }
 }
@@ -175,6 +176,7 @@ fn verifier(step: ProviderStep<'_>, attempt: &SignInAttempt) -> Result<PkceCodeV
 struct TokenEndpoint<'a> {
     step: ProviderStep<'a>,
     web: &'a ProviderClient,
+    reach: Reach,
 }
 
 impl<'c> AsyncHttpClient<'c> for TokenEndpoint<'_> {
@@ -182,18 +184,15 @@ impl<'c> AsyncHttpClient<'c> for TokenEndpoint<'_> {
     type Future = Pin<Box<dyn Future<Output = Result<HttpResponse, ProviderError>> + Send + 'c>>;
 
     fn call(&'c self, request: HttpRequest) -> Self::Future {
-        Box::pin(token_request(self.step, self.web, request))
+        Box::pin(token_request(self, request))
     }
 }
 
 /// Sends one request to the token endpoint and detects refusals. The `oauth2` crate cannot: GitHub refuses with status
 /// 200, and Facebook with an error object of its own format.
-async fn token_request(
-    step: ProviderStep<'_>,
-    web: &ProviderClient,
-    request: HttpRequest,
-) -> Result<HttpResponse, ProviderError> {
-    let (head, body) = web.request(step, request).await?.into_parts();
+async fn token_request(endpoint: &TokenEndpoint<'_>, request: HttpRequest) -> Result<HttpResponse, ProviderError> {
+    let step = endpoint.step;
+    let (head, body) = endpoint.web.request(step, request, endpoint.reach).await?.into_parts();
     let status = head.status;
     let Ok(object) = strict_json::parse_object(&body) else {
         return Err(if status.is_success() {

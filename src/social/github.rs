@@ -3,7 +3,6 @@
 use http::HeaderName;
 use http::header::ACCEPT;
 use serde_json::{Map, Value};
-use url::Url;
 
 use super::common::ProviderCommon;
 use super::error::ProviderError;
@@ -14,6 +13,7 @@ use crate::domain::secret::SecretText;
 use crate::domain::social::provider_options::KnownProvider;
 use crate::domain::strict_json;
 use crate::domain::user::Email;
+use crate::fetch::endpoint::Endpoint;
 
 /// Read access to the user's profile and to the e-mail addresses, including private ones.
 pub(super) const SCOPES: [&str; 2] = ["read:user", "user:email"];
@@ -30,8 +30,8 @@ pub(super) struct GitHub {
     pub(super) issuer: Option<String>,
     /// The issuer to which user ids belong: the origin of the token endpoint.
     pub(super) id_issuer: String,
-    user: Url,
-    emails: Url,
+    user: Endpoint,
+    emails: Endpoint,
 }
 
 impl GitHub {
@@ -42,15 +42,15 @@ impl GitHub {
             id_issuer: id_issuer(&token),
             endpoints: Endpoints {
                 authorize: url("authorize_url", &options.authorize_url, "https://github.com/login/oauth/authorize")?,
-                token,
+                token: Endpoint::configured(token),
                 userinfo: None,
                 jwks: None,
                 sends_iss: false,
                 basic_auth: false,
             },
             issuer: options.issuer_or(ISSUER),
-            user: url("userinfo_url", &options.userinfo_url, "https://api.github.com/user")?,
-            emails: url("emails_url", &options.emails_url, "https://api.github.com/user/emails")?,
+            user: Endpoint::configured(url("userinfo_url", &options.userinfo_url, "https://api.github.com/user")?),
+            emails: Endpoint::configured(url("emails_url", &options.emails_url, "https://api.github.com/user/emails")?),
         })
     }
 

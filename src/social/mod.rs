@@ -6,6 +6,7 @@
 
 mod cache;
 mod common;
+mod discovery;
 mod error;
 mod facebook;
 mod flow;

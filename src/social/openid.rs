@@ -11,6 +11,7 @@ use url::Url;
 
 use super::cache::Cache;
 use super::common::ProviderCommon;
+use super::discovery::{check_issuer, discovery_url_of, parse_discovery_document};
 use super::error::ProviderError;
 use super::flow::{Endpoints, GrantedTokens};
 use super::id_token::{ExpectedIdToken, check};
@@ -22,7 +23,7 @@ use crate::domain::secret::SecretText;
 use crate::domain::social::SignInAttempt;
 use crate::domain::social::provider_options::{KnownProvider, OidcProvider};
 use crate::domain::time::Timestamp;
-use crate::fetch::endpoint::parse_endpoint;
+use crate::fetch::endpoint::Endpoint;
 
 /// The wait after a failed fetch of a discovery document before it is fetched again. Anyone may begin a sign-in, and
 /// without this wait each attempt would send a request to a failing provider. Measured with the monotonic clock.
@@ -57,9 +58,9 @@ pub(super) struct OpenId {
 #[derive(Debug, Default)]
 struct EndpointOverrides {
     authorize: Option<Url>,
-    token: Option<Url>,
-    userinfo: Option<Url>,
-    jwks: Option<Url>,
+    token: Option<Endpoint>,
+    userinfo: Option<Endpoint>,
+    jwks: Option<Endpoint>,
 }
 
 impl OpenId {
@@ -92,9 +93,9 @@ impl OpenId {
             discovery_url: discovered.map(|issuer| discovery_url_of("google", issuer)).transpose()?,
             set: EndpointOverrides {
                 authorize: parse(authorize)?,
-                token,
-                userinfo: parse(userinfo)?,
-                jwks: parse(jwks)?,
+                token: token.map(Endpoint::configured),
+                userinfo: parse(userinfo)?.map(Endpoint::configured),
+                jwks: parse(jwks)?.map(Endpoint::configured),
             },
             // Google issues an ID token for every code. The server at another token_url may issue none.
             needs_id_token: options.token_url.is_none(),
@@ -138,10 +139,9 @@ impl OpenId {
             return Ok(Endpoints { authorize, token, userinfo, jwks, sends_iss: false, basic_auth: false });
         };
         let discovered = self.discover(common, url).await?;
-        let or = |set: &Option<Url>, discovered: &Url| set.as_ref().unwrap_or(discovered).clone();
         Ok(Endpoints {
-            authorize: or(&set.authorize, &discovered.authorize),
-            token: or(&set.token, &discovered.token),
+            authorize: set.authorize.as_ref().unwrap_or(&discovered.authorize).clone(),
+            token: set.token.as_ref().unwrap_or(&discovered.token).clone(),
             userinfo: set.userinfo.clone().or_else(|| discovered.userinfo.clone()),
             jwks: set.jwks.clone().or_else(|| discovered.jwks.clone()),
             ..(*discovered).clone()
@@ -170,12 +170,10 @@ impl OpenId {
 
     async fn fetch_discovery_document(&self, common: &ProviderCommon, url: &Url) -> Result<Endpoints, ProviderError> {
         let step = common.step("fetching the discovery document");
-        let object = common.web.fetch_object(step, url, None, &[]).await?;
+        let object = common.web.fetch_object(step, &Endpoint::configured(url.clone()), None, &[]).await?;
         let issuer = self.issuers.first().map_or("", String::as_str);
-        if object.get("issuer").and_then(Value::as_str) != Some(issuer) {
-            return Err(step.untrusted(format_args!("the issuer in the document is not exactly {issuer}")));
-        }
-        parse_discovery_document(&object).map_err(|what| step.invalid_response(what))
+        check_issuer(&object, issuer).map_err(|what| step.untrusted(what))?;
+        parse_discovery_document(&object, url).map_err(|what| step.invalid_response(what))
     }
 
     /// Returns the user: from the ID token, or from userinfo if there is no ID token and none is required. Also fetches
@@ -244,10 +242,10 @@ impl OpenId {
     async fn check_signature(
         &self,
         common: &ProviderCommon,
-        jwks: &Url,
+        jwks: &Endpoint,
         token: &UnverifiedToken<'_>,
     ) -> Result<Result<(), TokenFault>, ProviderError> {
-        if let Some(keys) = self.keys.get(jwks, common.clock.monotonic()) {
+        if let Some(keys) = self.keys.get(jwks.url(), common.clock.monotonic()) {
             let verified = keys.verify(token);
             if verified != Err(TokenFault::UnknownKey) || !self.keys.may_refetch(common.clock.monotonic()) {
                 return Ok(verified);
@@ -256,105 +254,16 @@ impl OpenId {
         let step = common.step("fetching the JWKS");
         let body = common.web.fetch(step, jwks, None, &[]).await?;
         let keys = ForeignKeys::parse(&body).map_err(|error| step.invalid_response(error))?;
-        Ok(self.keys.put(jwks, common.clock.monotonic(), keys).verify(token))
+        Ok(self.keys.put(jwks.url(), common.clock.monotonic(), keys).verify(token))
     }
 }
 
 const VERIFY_ID_TOKEN: &str = "verifying the ID token";
 const FETCH_USER: &str = "fetching the user";
 
-async fn userinfo(common: &ProviderCommon, url: &Url, token: &SecretText) -> Result<Person, ProviderError> {
+async fn userinfo(common: &ProviderCommon, at: &Endpoint, token: &SecretText) -> Result<Person, ProviderError> {
     let step = common.step(FETCH_USER);
-    let object = common.web.fetch_object(step, url, Some(token), &[]).await?;
+    let object = common.web.fetch_object(step, at, Some(token), &[]).await?;
     Person::from_claims(&object)
         .ok_or_else(|| step.invalid_response("the userinfo response has no valid subject (sub)"))
-}
-
-/// Returns the URL of an issuer's discovery document (Discovery 1.0 §4.1).
-fn discovery_url_of(name: &str, issuer: &str) -> Result<Url, ProviderError> {
-    let well_known = format!("{}/.well-known/openid-configuration", issuer.trim_end_matches('/'));
-    urls::parse(name, "issuer", &well_known)
-}
-
-/// Reads the endpoints from a discovery document (Discovery 1.0 §3, RFC 9207 §3).
-fn parse_discovery_document(object: &Map<String, Value>) -> Result<Endpoints, String> {
-    let url = |name: &str| match object.get(name) {
-        None => Ok(None),
-        Some(Value::String(text)) => parse_endpoint(text).map(Some).map_err(|what| format!("{name} {what}")),
-        Some(_) => Err(format!("{name} is not a string")),
-    };
-    let required = |name: &str| url(name)?.ok_or_else(|| format!("{name} is missing"));
-    Ok(Endpoints {
-        authorize: required("authorization_endpoint")?,
-        token: required("token_endpoint")?,
-        userinfo: url("userinfo_endpoint")?,
-        jwks: Some(required("jwks_uri")?),
-        sends_iss: object.get("authorization_response_iss_parameter_supported") == Some(&Value::Bool(true)),
-        basic_auth: supports_basic_auth(object.get("token_endpoint_auth_methods_supported"))?,
-    })
-}
-
-/// Whether a client with a secret sends it in the `Authorization` header. This is the default if the document has no
-/// list of methods (Discovery 1.0 §3). A public client sends no secret in either case.
-///
-/// # Errors
-/// The list has none of `client_secret_basic`, `client_secret_post` and `none`.
-fn supports_basic_auth(methods: Option<&Value>) -> Result<bool, String> {
-    let Some(methods) = methods else { return Ok(true) };
-    let supports = |method: &str| methods.as_array().is_some_and(|all| all.iter().any(|one| one == method));
-    match (supports("client_secret_basic"), supports("client_secret_post"), supports("none")) {
-        (true, _, _) => Ok(true),
-        (false, true, _) | (false, false, true) => Ok(false),
-        (false, false, false) => {
-            Err("the provider supports neither client_secret_basic nor client_secret_post".to_owned())
-        }
-    }
-}
-
-#[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "tests")]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    fn discovered(changes: &[(&str, Value)]) -> Result<Endpoints, String> {
-        let mut object = json!({"authorization_endpoint": "https://op.example/a", "token_endpoint": "https://op.example/t",
-            "jwks_uri": "https://op.example/k"});
-        for (name, value) in changes {
-            object[*name] = value.clone();
-        }
-        parse_discovery_document(object.as_object().unwrap())
-    }
-
-    #[test]
-    fn a_discovery_document_is_parsed() {
-        let bare = discovered(&[]).unwrap();
-        assert_eq!((bare.userinfo, bare.sends_iss, bare.basic_auth), (None, false, true));
-        let more = discovered(&[
-            ("userinfo_endpoint", json!("http://127.0.0.1:9/u")),
-            ("authorization_response_iss_parameter_supported", json!(true)),
-            ("token_endpoint_auth_methods_supported", json!(["private_key_jwt", "client_secret_post"])),
-        ]);
-        let more = more.unwrap();
-        assert_eq!(more.userinfo.unwrap().as_str(), "http://127.0.0.1:9/u");
-        assert_eq!((more.sends_iss, more.basic_auth), (true, false));
-    }
-
-    #[test]
-    fn an_invalid_discovery_document_is_rejected() {
-        for (name, value, expected) in [
-            ("token_endpoint", json!("http://op.example/t"), "token_endpoint must begin with https"),
-            ("token_endpoint", json!("file:///etc/passwd"), "token_endpoint must begin with https"),
-            ("jwks_uri", json!("//op.example"), "jwks_uri is not a URL"),
-            ("jwks_uri", Value::Null, "jwks_uri is not a string"),
-            ("userinfo_endpoint", json!("https://me@op.example/"), "userinfo_endpoint must contain neither"),
-            ("authorization_endpoint", json!("javascript:alert(1)"), "authorization_endpoint must begin"),
-            ("token_endpoint_auth_methods_supported", json!(["private_key_jwt"]), "neither client_secret_basic nor"),
-        ] {
-            let error = discovered(&[(name, value)]).unwrap_err();
-            assert!(error.contains(expected), "{error}");
-        }
-        assert_eq!(parse_discovery_document(&Map::new()), Err("authorization_endpoint is missing".to_owned()));
-    }
 }

@@ -6,13 +6,12 @@ use http::header::{ACCEPT, AUTHORIZATION};
 use http::{HeaderName, HeaderValue, Request, Response};
 use serde_json::{Map, Value};
 use tracing::{Instrument as _, trace_span};
-use url::Url;
 
 use super::error::{ProviderError, ProviderStep};
 use crate::domain::secret::SecretText;
 use crate::domain::strict_json;
 use crate::fetch::client::{FetchError, FetchLimits, HttpClient};
-use crate::fetch::endpoint::DisplayUrl;
+use crate::fetch::endpoint::{DisplayUrl, Endpoint, Reach};
 
 /// The maximum length of a provider's error code in characters.
 const ERROR_CODE_MAX: usize = 64;
@@ -26,7 +25,7 @@ impl ProviderClient {
         HttpClient::new(limits).map(Self)
     }
 
-    /// Returns the body at `url`. The request accepts JSON and has the access token if there is one. `headers` are
+    /// Returns the body at the endpoint. The request accepts JSON and has the access token if there is one. `headers` are
     /// added, or replace the default ones. The body is not parsed.
     ///
     /// # Errors
@@ -34,11 +33,11 @@ impl ProviderClient {
     pub(super) async fn fetch(
         &self,
         step: ProviderStep<'_>,
-        url: &Url,
+        at: &Endpoint,
         access_token: Option<&SecretText>,
         headers: &[(HeaderName, &'static str)],
     ) -> Result<Bytes, ProviderError> {
-        let mut request = Request::get(url.as_str()).header(ACCEPT, "application/json");
+        let mut request = Request::get(at.url().as_str()).header(ACCEPT, "application/json");
         if let Some(token) = access_token {
             let mut value = HeaderValue::try_from(format!("Bearer {}", token.expose()))
                 .map_err(|_| step.invalid_response("the access token is not a valid header value"))?;
@@ -49,7 +48,7 @@ impl ProviderClient {
         for (name, value) in headers {
             request.headers_mut().insert(name, HeaderValue::from_static(value));
         }
-        let response = self.request(step, request).await?;
+        let response = self.request(step, request, at.reach()).await?;
         if response.status().is_success() {
             return Ok(response.into_body());
         }
@@ -64,14 +63,15 @@ impl ProviderClient {
     pub(super) async fn fetch_object(
         &self,
         step: ProviderStep<'_>,
-        url: &Url,
+        at: &Endpoint,
         access_token: Option<&SecretText>,
         headers: &[(HeaderName, &'static str)],
     ) -> Result<Map<String, Value>, ProviderError> {
-        let body = self.fetch(step, url, access_token, headers).await?;
+        let body = self.fetch(step, at, access_token, headers).await?;
         let object = strict_json::parse_object(&body);
-        let object = object
-            .map_err(|_| step.invalid_response(format_args!("{} did not return a JSON object", DisplayUrl(url))))?;
+        let object = object.map_err(|_| {
+            step.invalid_response(format_args!("{} did not return a JSON object", DisplayUrl(at.url())))
+        })?;
         match error_code(&object) {
             Some(code) => Err(step.refused(&code)),
             None => Ok(object),
@@ -83,9 +83,10 @@ impl ProviderClient {
         &self,
         step: ProviderStep<'_>,
         request: Request<Vec<u8>>,
+        reach: Reach,
     ) -> Result<Response<Bytes>, ProviderError> {
         let span = trace_span!("provider.ask", otel.kind = "client", provider = %step.provider, doing = step.operation);
-        self.0.send(request).instrument(span).await.map_err(|error| match error {
+        self.0.send(request, reach).instrument(span).await.map_err(|error| match error {
             FetchError::Transient(what) => step.unreachable(what),
             FetchError::Permanent(what) => step.invalid_response(what),
         })

@@ -13,7 +13,7 @@ async fn fetched(url: &str) -> Result<serde_json::Map<String, serde_json::Value>
     let web = ProviderClient::new(FetchLimits::default()).unwrap();
     let provider = name("corp");
     let step = ProviderStep { provider: &provider, operation: "fetching the user" };
-    let url = Url::parse(url).unwrap();
+    let url = Endpoint::configured(Url::parse(url).unwrap());
     let result = web.fetch_object(step, &url, Some(&secret(ACCESS_TOKEN)), &[]).await;
     if let Err(error) = &result {
         for shown in [error.to_string(), format!("{error:?}")] {

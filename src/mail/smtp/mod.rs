@@ -23,6 +23,7 @@ use super::message::{OutgoingMail, mask_address};
 use crate::crypto::server_certificate::client_config;
 use crate::domain::hello_name::HelloName;
 use crate::fetch::connect::connect;
+use crate::fetch::endpoint::Reach;
 pub use account::SmtpAccount;
 use failure::{SmtpCause, SmtpFailure, SmtpStep};
 use session::{SmtpSession, SmtpStream, SmtpTls, handshake};
@@ -148,7 +149,7 @@ impl Smtp {
 
     async fn connect(&self) -> Result<SmtpSession, SmtpFailure> {
         let SmtpOptions { host, port, hello, account, security, .. } = &self.options;
-        let stream = connect(host, *port).await;
+        let stream = connect(host, *port, Reach::Any).await;
         let stream = stream.map_err(|error| SmtpFailure { step: SmtpStep::Connect, cause: SmtpCause::Io(error) })?;
         let mut stream: Box<dyn SmtpStream> = Box::new(stream);
         let tls = self.tls.as_ref();
