@@ -13,7 +13,7 @@ use oauth2::{
     RefreshToken, RequestTokenError, Scope, StandardRevocableToken, StandardTokenResponse, TokenResponse, TokenUrl,
 };
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use url::Url;
 
 use super::error::{ProviderError, ProviderStep};
@@ -29,6 +29,9 @@ const VERIFIER_LENGTH: std::ops::RangeInclusive<usize> = 43..=128;
 /// The maximum length of a provider's access or refresh token in bytes. The tokens are stored, so their size is
 /// limited.
 const TOKEN_MAX: usize = 16 * 1024;
+/// The longest lifetime of an access token that is stored, 100 years. Some providers state a longer one for a token that
+/// never expires.
+const LIFETIME_MAX: u64 = 100 * 365 * 24 * 60 * 60;
 
 /// This server as an OAuth client of a provider.
 pub(super) struct Client {
@@ -134,7 +137,9 @@ impl Client {
         let request = flow
             .exchange_code(AuthorizationCode::new(code.expose().to_owned()))
             .set_pkce_verifier(verifier(step, attempt)?);
-        let response = request.request_async(&TokenEndpoint { step, web, reach: at.token.reach() }).await;
+        // Only OpenID Connect providers have keys, and only they issue ID tokens.
+        let endpoint = TokenEndpoint { step, web, reach: at.token.reach(), uses_id_token: at.jwks.is_some() };
+        let response = request.request_async(&endpoint).await;
         read(step, response, now)
     }
 
@@ -150,7 +155,8 @@ impl Client {
         let flow = self.flow(at);
         let token = RefreshToken::new(token.expose().to_owned());
         let request = flow.exchange_refresh_token(&token);
-        let response = request.request_async(&TokenEndpoint { step, web, reach: at.token.reach() }).await;
+        let endpoint = TokenEndpoint { step, web, reach: at.token.reach(), uses_id_token: false };
+        let response = request.request_async(&endpoint).await;
         read(step, response, now)
     }
 }
@@ -177,6 +183,8 @@ struct TokenEndpoint<'a> {
     step: ProviderStep<'a>,
     web: &'a ProviderClient,
     reach: Reach,
+    /// Whether the caller reads an ID token from the response.
+    uses_id_token: bool,
 }
 
 impl<'c> AsyncHttpClient<'c> for TokenEndpoint<'_> {
@@ -210,8 +218,48 @@ async fn token_request(endpoint: &TokenEndpoint<'_>, request: HttpRequest) -> Re
     match object.get("access_token") {
         None | Some(Value::Null) => Err(ProviderError::NoToken),
         Some(Value::String(token)) if token.is_empty() => Err(ProviderError::NoToken),
-        _ => Ok(HttpResponse::new(body.into())),
+        Some(access_token) => {
+            let used = used_members(&object, access_token, endpoint.uses_id_token);
+            serde_json::to_vec(&used).map(HttpResponse::new).map_err(|error| step.invalid_response(error))
+        }
     }
+}
+
+/// Returns the members of a token response that this server uses. The `oauth2` crate would reject a response because of
+/// any other member, and providers disagree about their types. A refresh token or a lifetime that cannot be used counts as
+/// missing. An access or ID token of a wrong type is kept, so that it is reported.
+fn used_members(object: &Map<String, Value>, access_token: &Value, uses_id_token: bool) -> Map<String, Value> {
+    // RFC 6749 §5.1 requires a token type, but some providers send none or an invalid one.
+    let mut used = Map::from_iter([
+        ("access_token".to_owned(), access_token.clone()),
+        ("token_type".to_owned(), Value::from("bearer")),
+    ]);
+    let text = |name: &str| object.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
+    if let Some(token) = text("refresh_token").filter(|token| token.len() <= TOKEN_MAX) {
+        used.insert("refresh_token".to_owned(), token.into());
+    }
+    if let Some(seconds) = object.get("expires_in").and_then(lifetime) {
+        used.insert("expires_in".to_owned(), seconds.into());
+    }
+    if let Some(token) = strict_json::present(object, "id_token").filter(|_| uses_id_token) {
+        used.insert("id_token".to_owned(), token.clone());
+    }
+    used
+}
+
+/// Reads a lifetime in seconds: a positive number, which some providers send as a text. A fraction is dropped.
+fn lifetime(value: &Value) -> Option<u64> {
+    let seconds = match value {
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "the cast saturates, and the check below rejects a saturated value"
+        )]
+        Value::Number(number) => number.as_u64().or_else(|| number.as_f64().map(|seconds| seconds as u64))?,
+        Value::String(digits) => digits.trim().parse().ok()?,
+        _ => return None,
+    };
+    (1..=LIFETIME_MAX).contains(&seconds).then_some(seconds)
 }
 
 type ProviderTokenError = RequestTokenError<ProviderError, BasicErrorResponse>;
@@ -237,7 +285,7 @@ fn read(
         }
         Ok(SecretText::new(text.clone()))
     };
-    let refresh = response.refresh_token().map(RefreshToken::secret).filter(|text| !text.is_empty());
+    let refresh = response.refresh_token().map(RefreshToken::secret);
     let tokens = SocialTokens {
         access: token(response.access_token().secret())?,
         refresh: refresh.map(token).transpose()?,

@@ -32,6 +32,9 @@ mod openid_tests;
 mod provider_client_tests;
 #[cfg(test)]
 mod testing;
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod token_response_tests;
 
 use std::sync::Arc;
 

@@ -15,6 +15,8 @@ use crate::fetch::endpoint::{DisplayUrl, Endpoint, Reach};
 
 /// The maximum length of a provider's error code in characters.
 const ERROR_CODE_MAX: usize = 64;
+/// The byte order mark that some servers put before JSON (RFC 8259 §8.1).
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// The client for requests to providers.
 #[derive(Debug)]
@@ -78,7 +80,8 @@ impl ProviderClient {
         }
     }
 
-    /// Sends a request and returns a response of status 2xx, or 4xx except 429. Any other status is an error.
+    /// Sends a request and returns a response of status 2xx, or 4xx except 429. Any other status is an error. A byte
+    /// order mark at the start of the body is removed.
     pub(super) async fn request(
         &self,
         step: ProviderStep<'_>,
@@ -86,22 +89,24 @@ impl ProviderClient {
         reach: Reach,
     ) -> Result<Response<Bytes>, ProviderError> {
         let span = trace_span!("provider.ask", otel.kind = "client", provider = %step.provider, doing = step.operation);
-        self.0.send(request, reach).instrument(span).await.map_err(|error| match error {
+        let response = self.0.send(request, reach).instrument(span).await.map_err(|error| match error {
             FetchError::Transient(what) => step.unreachable(what),
             FetchError::Permanent(what) => step.invalid_response(what),
-        })
+        })?;
+        Ok(response
+            .map(|body| if body.starts_with(BYTE_ORDER_MARK) { body.slice(BYTE_ORDER_MARK.len()..) } else { body }))
     }
 }
 
 /// Reads the error code of a response (RFC 6749 §5.2), or the error type in Facebook's format. `None` if the object is
-/// not an error.
+/// not an error: it has no `error`, or one that is empty or neither a text nor an object.
 pub(super) fn error_code(object: &Map<String, Value>) -> Option<String> {
     let code = match object.get("error")? {
-        Value::Null => return None,
-        Value::Object(error) => error.get("type").and_then(Value::as_str),
-        error => error.as_str(),
+        Value::Object(error) if !error.is_empty() => error.get("type").and_then(Value::as_str).unwrap_or_default(),
+        Value::String(error) if !error.trim().is_empty() => error,
+        _ => return None,
     };
-    Some(plain_code(code.unwrap_or_default()).to_owned())
+    Some(plain_code(code).to_owned())
 }
 
 /// Returns the error code if it is one ASCII word of at most [`ERROR_CODE_MAX`] characters, otherwise `unspecified`.

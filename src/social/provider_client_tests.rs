@@ -80,7 +80,9 @@ async fn only_the_code_of_a_provider_refusal_is_reported() {
         (403, json!([]), "http_403"),
         (400, json!({"error": "<script>from-the-body"}), "unspecified"),
         (400, json!({"error": "a".repeat(65)}), "unspecified"),
-        (400, json!({"error": 7}), "unspecified"),
+        (400, json!({"error": {"code": 190}}), "unspecified"),
+        (400, json!({"error": 7}), "http_400"),
+        (400, json!({"error": ""}), "http_400"),
     ] {
         let message = format!("corp: fetching the user: the provider refused the request: {code}");
         assert_eq!(
@@ -89,5 +91,7 @@ async fn only_the_code_of_a_provider_refusal_is_reported() {
             "{object}"
         );
     }
-    assert_eq!(fetch_result(TestReply::Json(200, json!({"error": null}))).await, Ok(()));
+    for none in [json!(null), json!(""), json!(" "), json!(false), json!(0), json!([]), json!({})] {
+        assert_eq!(fetch_result(TestReply::Json(200, json!({"error": none.clone()}))).await, Ok(()), "{none}");
+    }
 }
