@@ -54,9 +54,7 @@ pub fn token(data: &[u8]) {
     if let Ok(token) = UnverifiedToken::parse_foreign(text) {
         assert!(text.len() <= FOREIGN_TOKEN_MAX);
         let header = assert_parts_match(text, &token);
-        for name in ["jku", "x5u", "jwk", "x5c", "crit"] {
-            assert!(!header.contains_key(name), "the header has {name}");
-        }
+        assert!(!header.contains_key("crit"), "the header has crit");
     }
 }
 

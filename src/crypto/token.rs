@@ -27,10 +27,10 @@ const OWN_TOKEN_RULES: TokenRules = TokenRules {
     forbidden: &["jku", "x5u", "jwk", "x5c", "x5t", "x5t#S256", "crit", "b64"],
     needs_kid: true,
 };
-/// Other issuers also send the thumbprint of a certificate (`x5t`, `x5t#S256`). It is harmless, because the verifier
-/// ignores it. The verifier also ignores `b64`.
-const FOREIGN_TOKEN_RULES: TokenRules =
-    TokenRules { max: FOREIGN_TOKEN_MAX, forbidden: &["jku", "x5u", "jwk", "x5c", "crit"], needs_kid: false };
+/// Other issuers also send members that contain or name a key or certificate (RFC 7515 §4.1.2 to §4.1.8). They are
+/// harmless, because the verifier ignores them: it finds the key by its `kid` among those that the issuer publishes. The
+/// verifier also ignores `b64`, but must not ignore what `crit` lists (RFC 7515 §4.1.11).
+const FOREIGN_TOKEN_RULES: TokenRules = TokenRules { max: FOREIGN_TOKEN_MAX, forbidden: &["crit"], needs_kid: false };
 
 /// Why a token is rejected. The reason is for logs and tests: a caller learns only that the token is invalid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -99,8 +99,8 @@ impl<'a> UnverifiedToken<'a> {
         Self::read(token, &OWN_TOKEN_RULES)
     }
 
-    /// Reads another issuer's token with the same strictness. It may be longer and omit the `kid`, and its
-    /// header may have an `x5t`, `x5t#S256` or `b64`.
+    /// Reads another issuer's token with the same strictness. It may be longer and omit the `kid`, its header may have
+    /// members that are ignored, and a `kid` or `typ` that is null counts as absent.
     pub fn parse_foreign(token: &'a str) -> Result<Self, TokenFault> {
         Self::read(token, &FOREIGN_TOKEN_RULES)
     }
@@ -117,12 +117,13 @@ impl<'a> UnverifiedToken<'a> {
         }
         let text = |name: &str| header.get(name).and_then(Value::as_str);
         let alg = text("alg").and_then(|name| name.parse().ok()).ok_or(TokenFault::Algorithm)?;
-        let kid = match header.get("kid") {
+        let member = |name: &str| header.get(name).filter(|value| rules.needs_kid || !value.is_null());
+        let kid = match member("kid") {
             Some(Value::String(kid)) => kid.clone(),
             None if !rules.needs_kid => String::new(),
             _ => return Err(TokenFault::NoKid),
         };
-        let typ = match header.get("typ") {
+        let typ = match member("typ") {
             None => String::new(),
             Some(Value::String(typ)) => typ.to_ascii_lowercase().trim_start_matches("application/").to_owned(),
             Some(_) => return Err(TokenFault::WrongKind),
@@ -212,10 +213,18 @@ mod tests {
         let foreign = |header: &str| UnverifiedToken::parse_foreign(&token(header, "{}")).map(|token| token.kid);
         assert_eq!(foreign(r#"{"alg":"RS256"}"#).as_deref(), Ok(""));
         assert_eq!(foreign(r#"{"alg":"RS256","kid":"k","x5t":"abc"}"#).as_deref(), Ok("k"));
-        assert_eq!(foreign(r#"{"alg":"RS256","kid":null}"#), Err(TokenFault::NoKid));
-        for name in ["jku", "x5u", "jwk", "x5c", "crit"] {
-            assert_eq!(foreign(&format!(r#"{{"alg":"RS256","{name}":[]}}"#)), Err(TokenFault::Header), "{name}");
+        assert_eq!(foreign(r#"{"alg":"RS256","kid":null,"typ":null}"#).as_deref(), Ok(""));
+        assert_eq!(foreign(r#"{"alg":"RS256","kid":7}"#), Err(TokenFault::NoKid));
+        for name in ["jku", "x5u", "jwk", "x5c", "x5t", "x5t#S256", "b64", "iss"] {
+            for value in ["[]", "{}", "null", "7", "\"https://evil.example/\""] {
+                let header = format!(r#"{{"alg":"RS256","kid":"k","{name}":{value}}}"#);
+                assert_eq!(foreign(&header).as_deref(), Ok("k"), "{header}");
+                let own = fault(&token(&header.replace("RS256", "ES256"), "{}"));
+                assert_eq!(own, (name != "iss").then_some(TokenFault::Header), "{header}");
+            }
         }
+        assert_eq!(foreign(r#"{"alg":"RS256","crit":[]}"#), Err(TokenFault::Header));
+        assert_eq!(fault(&token(r#"{"alg":"ES256","kid":null}"#, "{}")), Some(TokenFault::NoKid));
         for alg in ["none", "HS256", "rs256", ""] {
             assert_eq!(foreign(&format!(r#"{{"alg":"{alg}"}}"#)), Err(TokenFault::Algorithm), "{alg}");
         }
