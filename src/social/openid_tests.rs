@@ -156,6 +156,23 @@ async fn malformed_and_wrongly_signed_id_tokens_are_rejected() {
 }
 
 #[tokio::test]
+async fn a_subject_is_kept_with_its_spaces() {
+    let op = TestOpenId::start().await;
+    op.set_discovery_document(&[("userinfo_endpoint", json!(format!("{}/userinfo", op.server.url)))]);
+    for sub in ["CN=Ann Other,OU=x", " a  b ", " "] {
+        let mut claims = changed(&op.claims(), "sub", &json!(sub));
+        op.issue_id_token(&op.header(), &claims);
+        assert_eq!(identify(&op).await.unwrap().social_id, sub);
+        claims.as_object_mut().unwrap().remove("email");
+        op.issue_id_token(&op.header(), &claims);
+        op.server.reply_with_json("/userinfo", json!({"sub": sub}));
+        assert_eq!(identify(&op).await.unwrap().social_id, sub, "userinfo has the same subject");
+        op.server.reply_with_json("/userinfo", json!({"sub": format!("{sub} ")}));
+        assert!(untrusted(identify(&op).await, "one space more").contains("different sub claims"));
+    }
+}
+
+#[tokio::test]
 async fn header_members_that_contain_or_name_a_key_are_ignored() {
     let op = TestOpenId::start().await;
     let other = KeyPair::generate(Algorithm::Es256, 0).unwrap();

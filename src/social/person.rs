@@ -27,14 +27,14 @@ pub(super) fn text(object: &Map<String, Value>, name: &str, max: usize) -> Optio
     is_valid.then(|| text.to_owned())
 }
 
-/// Reads the provider's user id, unchanged: a string of 1 to 255 characters without white space and control characters,
-/// or a non-negative integer.
+/// Reads the provider's user id, unchanged: a string of 1 to 255 characters without control characters, or a non-negative
+/// integer. Spaces are part of the id (OpenID Connect Core 1.0 §2), as in a distinguished name.
 pub(super) fn social_id(object: &Map<String, Value>, name: &str) -> Option<String> {
     match object.get(name)? {
         Value::Number(number) => number.as_u64().map(|number| number.to_string()),
         Value::String(text) => {
-            let is_forbidden = |c: char| c.is_control() || c.is_whitespace();
-            let is_valid = !text.is_empty() && text.chars().count() <= SOCIAL_ID_MAX && !text.contains(is_forbidden);
+            let is_valid =
+                !text.is_empty() && text.chars().count() <= SOCIAL_ID_MAX && !text.contains(char::is_control);
             is_valid.then(|| text.clone())
         }
         _ => None,
@@ -114,7 +114,13 @@ mod tests {
             (json!("é".repeat(255)), Some("é".repeat(255))),
             (json!("e".repeat(256)), None),
             (json!(""), None),
-            (json!(" 1"), None),
+            (json!("CN=Ann Other,OU=x"), Some("CN=Ann Other,OU=x".to_owned())),
+            (json!("  two  spaces  "), Some("  two  spaces  ".to_owned())),
+            (json!(" "), Some(" ".to_owned())),
+            (json!(" ".repeat(255)), Some(" ".repeat(255))),
+            (json!(" ".repeat(256)), None),
+            (json!("a\tb"), None),
+            (json!("a\n"), None),
             (json!("1\u{0}"), None),
             (json!(1.5), None),
             (json!(-1), None),
