@@ -8,7 +8,7 @@ use super::jwk::{raw_numbers, raw_point};
 use super::key_pair::PublicKey;
 use super::token::{TokenFault, UnverifiedToken};
 use crate::domain::algorithm::Algorithm;
-use crate::domain::strict_json;
+use crate::domain::strict_json::{self, present};
 
 /// The maximum number of keys that are read from a JWKS; further keys are ignored.
 const KEYS_MAX: usize = 64;
@@ -33,7 +33,8 @@ struct ForeignKey {
 
 impl ForeignKeys {
     /// Reads a JWKS. Keys of unsupported algorithms or for other uses are skipped (RFC 7517 §5), and so are keys that
-    /// are unsafe, damaged or private, or whose `kid` is empty or not a string.
+    /// are unsafe, damaged or private, or whose `kid` is empty or not a string. A member that is null counts as absent.
+    /// Numbers may have padding, which RFC 7515 §2 does not allow, but some issuers write.
     pub fn parse(text: &[u8]) -> Result<Self, NotAJwks> {
         let jwks = strict_json::parse_object(text).map_err(|_| NotAJwks)?;
         let members = jwks.get("keys").and_then(Value::as_array).ok_or(NotAJwks)?;
@@ -70,20 +71,22 @@ impl ForeignKeys {
 fn parse_key(member: &Value) -> Option<ForeignKey> {
     let jwk = member.as_object()?;
     let text = |name: &str| jwk.get(name).and_then(Value::as_str);
-    let is = |name: &str, value: &str| jwk.get(name).is_none_or(|found| found.as_str() == Some(value));
+    let unpadded = |name: &str| text(name).map(|text| text.trim_end_matches('='));
+    let is = |name: &str, value: &str| present(jwk, name).is_none_or(|found| found.as_str() == Some(value));
     let alg = Algorithm::ALL.into_iter().find(|alg| {
         let spec = spec(*alg);
-        text("kty") == Some(spec.kty) && text("crv") == spec.crv && is("alg", alg.name())
+        let curve = present(jwk, "crv").map(Value::as_str);
+        text("kty") == Some(spec.kty) && curve == spec.crv.map(Some) && is("alg", alg.name())
     })?;
     // If a private key is published, anyone can sign with it.
-    if !is("use", "sig") || !may_verify(jwk) || jwk.contains_key("d") {
+    if !is("use", "sig") || !may_verify(jwk) || present(jwk, "d").is_some() {
         return None;
     }
     let raw = match spec(alg).crv {
-        Some(_) => raw_point(text("x")?, text("y")?),
-        None => raw_numbers(text("n")?, text("e")?),
+        Some(_) => raw_point(unpadded("x")?, unpadded("y")?),
+        None => raw_numbers(unpadded("n")?, unpadded("e")?),
     }?;
-    let kid = match jwk.get("kid") {
+    let kid = match present(jwk, "kid") {
         None => None,
         Some(Value::String(kid)) if !kid.is_empty() => Some(kid.clone()),
         Some(_) => return None,
@@ -94,7 +97,7 @@ fn parse_key(member: &Value) -> Option<ForeignKey> {
 /// Whether `key_ops` (RFC 7517 §4.3) is absent or permits verification.
 fn may_verify(jwk: &Map<String, Value>) -> bool {
     let verifies = |operations: &Value| operations.as_array().is_some_and(|all| all.iter().any(|one| one == "verify"));
-    jwk.get("key_ops").is_none_or(verifies)
+    present(jwk, "key_ops").is_none_or(verifies)
 }
 
 #[cfg(test)]
@@ -165,6 +168,48 @@ mod tests {
             assert_eq!(verify(&keys, &token), Err(TokenFault::UnknownKey), "{change:?}");
         }
         assert_eq!(verify(&[jwk(&pair, &[named, ("key_ops", json!(["verify"]))])], &token), Ok(()));
+    }
+
+    /// The JWK with these members changed, also to null.
+    fn with_members(pair: &KeyPair, changes: &[(&str, Value)]) -> Value {
+        let mut jwk = jwk(pair, &[("kid", json!("k"))]);
+        for (name, value) in changes {
+            jwk[*name] = value.clone();
+        }
+        jwk
+    }
+
+    #[test]
+    fn a_member_that_is_null_counts_as_absent() {
+        for alg in Algorithm::ALL {
+            let pair = KeyPair::generate(alg, 2048).unwrap();
+            let token = foreign_token(&pair, &json!({"alg": alg, "kid": "k"}), &json!({}));
+            let foreign_members = if alg == Algorithm::Es256 { ["n", "e"] } else { ["crv", "x"] };
+            let optional = ["use", "alg", "kid", "key_ops", "d", "p", "x5c", "x5u", "x5t", "ext"];
+            let all: Vec<_> = optional.iter().chain(&foreign_members).map(|name| (*name, Value::Null)).collect();
+            for change in all.iter().map(std::slice::from_ref).chain([all.as_slice()]) {
+                assert_eq!(verify(&[with_members(&pair, change)], &token), Ok(()), "{alg}: {change:?}");
+            }
+            for required in if alg == Algorithm::Es256 { ["kty", "crv", "x", "y"] } else { ["kty", "n", "e", "kty"] } {
+                let keys = [with_members(&pair, &[(required, Value::Null)])];
+                assert_eq!(verify(&keys, &token), Err(TokenFault::UnknownKey), "{alg}: {required}");
+            }
+        }
+    }
+
+    #[test]
+    fn numbers_of_a_key_may_have_padding() {
+        for (alg, names) in [(Algorithm::Es256, ["x", "y"]), (Algorithm::Rs256, ["n", "e"])] {
+            let pair = KeyPair::generate(alg, 2048).unwrap();
+            let token = foreign_token(&pair, &json!({"alg": alg, "kid": "k"}), &json!({}));
+            let plain = with_members(&pair, &[]);
+            let padded = names.map(|name| {
+                let text = plain[name].as_str().unwrap();
+                (name, json!(format!("{text}{}", "=".repeat((4 - text.len() % 4) % 4))))
+            });
+            assert_ne!(with_members(&pair, &padded), plain);
+            assert_eq!(verify(&[with_members(&pair, &padded)], &token), Ok(()), "{alg}");
+        }
     }
 
     #[test]

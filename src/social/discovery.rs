@@ -124,6 +124,25 @@ mod tests {
     }
 
     #[test]
+    fn a_member_that_is_null_counts_as_missing() {
+        let optional = [
+            "userinfo_endpoint",
+            "end_session_endpoint",
+            "authorization_response_iss_parameter_supported",
+            "token_endpoint_auth_methods_supported",
+            "scopes_supported",
+        ];
+        let all = optional.map(|name| (name, Value::Null));
+        for changes in all.iter().map(std::slice::from_ref).chain([all.as_slice()]) {
+            assert_eq!(discovered(changes).unwrap(), discovered(&[]).unwrap(), "{changes:?}");
+        }
+        assert_eq!(discovered(&[("userinfo_endpoint", json!(""))]).unwrap().userinfo, None);
+        for name in ["authorization_endpoint", "token_endpoint", "jwks_uri"] {
+            assert_eq!(discovered(&[(name, Value::Null)]), Err(format!("{name} is missing")));
+        }
+    }
+
+    #[test]
     fn no_url_of_a_document_may_lead_into_the_private_network() {
         for name in ["authorization_endpoint", "token_endpoint", "userinfo_endpoint", "jwks_uri"] {
             for url in ["http://127.0.0.1:9000/", "https://localhost/", "https://10.0.0.1/", "https://[fd00::1]/"] {

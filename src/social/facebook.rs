@@ -83,7 +83,7 @@ mod tests {
         assert_eq!((person.social_id.as_str(), person.username), ("10158", None));
         assert_eq!(
             (person.email.map(|email| email.to_string()), person.email_verified),
-            (Some("ann@example.com".to_owned()), false)
+            (Some("ann@example.com".to_owned()), None)
         );
         assert_eq!((person.first_name.as_str(), person.last_name.as_str()), ("Ann", "Other"));
         assert_eq!(read_me(json!({"name": "Ann"}).as_object().unwrap()), None);

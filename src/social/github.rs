@@ -68,7 +68,7 @@ impl GitHub {
             Err(error) => return Err(error),
         };
         Ok(match verified_email(&emails) {
-            Some(email) => Person { email: Some(email), email_verified: true, ..person },
+            Some(email) => Person { email: Some(email), email_verified: Some(true), ..person },
             None => person,
         })
     }
@@ -81,7 +81,7 @@ fn read_user(user: &Map<String, Value>) -> Option<Person> {
         social_id: social_id(user, "id")?,
         username: username(user, "login"),
         email: email(user, "email"),
-        email_verified: false,
+        email_verified: Some(false),
         first_name,
         last_name,
     })

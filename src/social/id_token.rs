@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 use crate::crypto::token::UnverifiedToken;
 use crate::crypto::verify::date;
+use crate::domain::strict_json::present;
 use crate::domain::time::Timestamp;
 
 /// The values against which an ID token is checked.
@@ -21,7 +22,7 @@ pub(super) struct ExpectedIdToken<'a> {
     pub(super) leeway: Duration,
 }
 
-/// Checks `typ` and the claims. The error names the problem and contains no part of the token.
+/// Checks `typ` and the claims. A claim that is null counts as absent. The error names the problem and contains no part of the token.
 pub(super) fn check(token: &UnverifiedToken<'_>, expected: &ExpectedIdToken<'_>) -> Result<(), &'static str> {
     if !matches!(token.typ.as_str(), "" | "jwt") {
         return Err("another kind of token (typ)");
@@ -35,7 +36,10 @@ fn check_claims(claims: &Map<String, Value>, expected: &ExpectedIdToken<'_>) -> 
         return Err("another issuer (iss)");
     }
     check_audience(claims, expected.client_id)?;
-    let when = |name: &str| date(claims, name).map_err(|_| "invalid date (exp, iat, nbf)");
+    let when = |name: &str| match present(claims, name) {
+        None => Ok(None),
+        Some(_) => date(claims, name).map_err(|_| "invalid date (exp, iat, nbf)"),
+    };
     if when("exp")?.ok_or("no expiry (exp)")? + expected.leeway <= expected.now {
         return Err("expired (exp)");
     }
@@ -59,7 +63,7 @@ fn check_audience(claims: &Map<String, Value>, client_id: &str) -> Result<(), &'
         }
         _ => return Err("another audience (aud)"),
     };
-    match claims.get("azp") {
+    match present(claims, "azp") {
         Some(party) if party == client_id => Ok(()),
         None if !has_several => Ok(()),
         _ => Err("another authorized party (azp)"),
@@ -101,6 +105,7 @@ mod tests {
             &[("iat", json!(990.5))],
             &[("aud", json!(["us"]))],
             &[("azp", json!("us"))],
+            &[("azp", Value::Null), ("nbf", Value::Null)],
             &[("aud", json!(["them", "us"])), ("azp", json!("us"))],
         ] {
             assert_eq!(checked(changes), Ok(()), "{changes:?}");
@@ -124,14 +129,16 @@ mod tests {
             ("aud", gone.clone(), "(aud)"),
             ("aud", json!(["us", "them"]), "(azp)"),
             ("azp", json!("them"), "(azp)"),
-            ("azp", Value::Null, "(azp)"),
             ("exp", json!(995), "(exp)"),
             ("exp", json!(-1), "(exp)"),
             ("exp", gone.clone(), "(exp)"),
             ("exp", json!("1100"), "invalid date (exp, iat, nbf)"),
             ("iat", json!(1006), "(iat, nbf)"),
             ("iat", gone.clone(), "(iat)"),
-            ("iat", Value::Null, "invalid date (exp, iat, nbf)"),
+            ("exp", Value::Null, "(exp)"),
+            ("iat", Value::Null, "(iat)"),
+            ("nbf", json!("990"), "invalid date (exp, iat, nbf)"),
+            ("nonce", Value::Null, "(nonce)"),
             ("nbf", json!(1006), "(iat, nbf)"),
             ("nonce", json!("n-2"), "(nonce)"),
             ("nonce", json!(["n-1"]), "(nonce)"),

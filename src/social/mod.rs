@@ -35,6 +35,9 @@ mod testing;
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod token_response_tests;
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod userinfo_tests;
 
 use std::sync::Arc;
 
@@ -194,6 +197,7 @@ impl Provider {
         let ProviderCommon { name, client, web, .. } = &self.common;
         let step = self.common.step("checking the callback");
         self.check_attempt(step, attempt)?;
+        let _waiting = self.common.begin_waiting(step)?;
         let at = self.endpoints().await?;
         self.check_issuer(step, callback.iss.as_deref(), at.sends_iss)?;
         let code = callback.code.as_ref().map_err(|code| ProviderError::CallbackError(plain_code(code).to_owned()))?;

@@ -177,7 +177,7 @@ impl OpenId {
     }
 
     /// Returns the user: from the ID token, or from userinfo if there is no ID token and none is required. Also fetches
-    /// userinfo if the ID token has no e-mail address.
+    /// userinfo if the ID token has no e-mail address, or does not state whether the address is verified.
     pub(super) async fn person(
         &self,
         common: &ProviderCommon,
@@ -196,14 +196,26 @@ impl OpenId {
         };
         let claims = self.verify(common, at, id_token, attempt, now).await?;
         let person = Person::from_claims(&claims).ok_or_else(no_subject)?;
-        let Some(url) = at.userinfo.as_ref().filter(|_| person.email.is_none()) else { return Ok(person) };
-        let more = userinfo(common, url, &granted.tokens.access).await?;
+        let is_complete = person.email.is_some() && person.email_verified.is_some();
+        let Some(url) = at.userinfo.as_ref().filter(|_| !is_complete) else { return Ok(person) };
+        let more = match userinfo(common, url, &granted.tokens.access).await {
+            // Some providers return no usable userinfo. The address is then known, but not verified.
+            Err(ProviderError::Refused(_) | ProviderError::InvalidResponse(_)) if person.email.is_some() => {
+                return Ok(person);
+            }
+            more => more?,
+        };
         if more.social_id != person.social_id {
             return Err(common.step(FETCH_USER).untrusted("userinfo and the ID token have different sub claims"));
         }
+        // An address and the statement about it belong together, unless there is only one address.
+        let email = match person.email {
+            Some(email) if more.email.is_none() || more.email_verified.is_none() => Some(email),
+            _ => more.email,
+        };
         Ok(Person {
             username: person.username.or(more.username),
-            email: more.email,
+            email,
             email_verified: more.email_verified,
             first_name: Some(person.first_name).filter(|name| !name.is_empty()).unwrap_or(more.first_name),
             last_name: Some(person.last_name).filter(|name| !name.is_empty()).unwrap_or(more.last_name),

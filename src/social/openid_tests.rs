@@ -7,38 +7,15 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 use url::Url;
 
-use super::testing::{ACCESS_TOKEN, CLIENT_SECRET, TestOpenId, attempt, callback, known, name, options, secret};
+use super::testing::{
+    ACCESS_TOKEN, CLIENT_SECRET, TestOpenId, attempt, callback, changed, identify, name, options, secret, untrusted,
+};
 use super::*;
 use crate::crypto::key_pair::KeyPair;
 use crate::crypto::testing::{NOW, foreign_token};
 use crate::domain::algorithm::Algorithm;
 use crate::domain::social::provider_options::OidcProvider;
-use crate::fetch::testing::{TestReply, TestServer};
-
-async fn identify(op: &TestOpenId) -> Result<SocialIdentity, ProviderError> {
-    let result = op.provider().identify(&callback(), &attempt("corp"), NOW).await;
-    if let Err(error) = &result {
-        let shown = format!("{error} {error:?}");
-        for hidden in [ACCESS_TOKEN, CLIENT_SECRET, "code-1", "n-1", "eyJ", "ann@example.com"] {
-            assert!(!shown.contains(hidden), "{shown}");
-        }
-    }
-    result
-}
-
-/// The message of an `Untrusted` error. `what` describes the case if the result is another one.
-fn untrusted<T: std::fmt::Debug>(result: Result<T, ProviderError>, what: &str) -> String {
-    match result {
-        Err(ProviderError::Untrusted(message)) => message,
-        other => panic!("{what}: {other:?}"),
-    }
-}
-
-fn changed(value: &Value, name: &str, to: &Value) -> Value {
-    let mut changed = value.clone();
-    changed[name] = to.clone();
-    changed
-}
+use crate::fetch::testing::TestReply;
 
 #[tokio::test]
 async fn the_browser_is_redirected_to_the_discovered_endpoint() {
@@ -297,28 +274,6 @@ async fn a_provider_error_is_reported_by_its_code() {
 }
 
 #[tokio::test]
-async fn userinfo_must_be_of_the_same_subject() {
-    let op = TestOpenId::start().await;
-    let mut claims = op.claims();
-    claims.as_object_mut().unwrap().remove("email");
-    op.issue_id_token(&op.header(), &claims);
-    let bare = identify(&op).await.unwrap();
-    assert_eq!((bare.email, bare.email_verified), (None, false), "without an address, nothing is verified");
-    op.clock.advance(Duration::from_hours(1));
-    op.set_discovery_document(&[("userinfo_endpoint", json!(format!("{}/userinfo", op.server.url)))]);
-    let bob = json!({"sub": "bob-1", "email": "bob@example.com", "email_verified": true});
-    op.server.reply_with_json("/userinfo", bob);
-    assert!(untrusted(identify(&op).await, "another subject").contains("different sub claims"));
-    op.server
-        .reply_with_json("/userinfo", json!({"sub": "ann-1", "email": "a@example.com", "preferred_username": "ann"}));
-    let ann = identify(&op).await.unwrap();
-    assert_eq!((ann.email.unwrap().as_str(), ann.email_verified), ("a@example.com", false));
-    assert_eq!((ann.username.as_deref(), ann.first_name.as_str()), (Some("ann"), "Ann"));
-    op.server.reply_with_json("/userinfo", json!({"email": "a@example.com"}));
-    assert!(matches!(identify(&op).await, Err(ProviderError::InvalidResponse(message)) if message.contains("(sub)")));
-}
-
-#[tokio::test]
 async fn a_token_response_without_tokens_is_rejected() {
     let op = TestOpenId::start().await;
     let response = |value: Value| op.server.reply_with_json("/token", value);
@@ -389,35 +344,4 @@ async fn an_access_token_is_refreshed() {
     let error = op.provider().refresh(&secret("rt-1"), NOW).await.unwrap_err();
     let message = "corp: refreshing the access token: the provider refused the request: invalid_grant";
     assert_eq!(error, ProviderError::Refused(message.to_owned()));
-}
-
-#[tokio::test]
-async fn google_uses_userinfo_without_an_id_token_and_verifies_one_if_present() {
-    let server = TestServer::start().await;
-    let op = TestOpenId::start().await;
-    let at = |path: &str| Some(format!("{}{path}", server.url));
-    let mut options = options(&op.clock);
-    options.google = Some(KnownProvider {
-        token_url: at("/token"),
-        userinfo_url: at("/userinfo"),
-        jwks_url: Some(format!("{}/jwks", op.server.url)),
-        ..known()
-    });
-    let providers = Providers::new(options).unwrap();
-    let google = providers.find("google").unwrap();
-    let response = json!({"access_token": ACCESS_TOKEN, "token_type": "Bearer", "expires_in": 3599});
-    server.reply_with_json("/token", response.clone());
-    server.reply_with_json("/userinfo", json!({"sub": "1", "email": "ann@example.com", "email_verified": true}));
-    let ann = google.identify(&callback(), &attempt("google"), NOW).await.unwrap();
-    assert_eq!((ann.social_id.as_str(), ann.email_verified, ann.tokens.refresh), ("1", true, None));
-    assert_eq!(server.requests("/userinfo").len(), 1);
-    for (iss, valid) in [("https://accounts.google.com", true), ("accounts.google.com", true), (&*op.server.url, false)]
-    {
-        let claims = changed(&op.claims(), "iss", &json!(iss));
-        server.reply_with_json(
-            "/token",
-            changed(&response, "id_token", &json!(foreign_token(&op.pair, &op.header(), &claims))),
-        );
-        assert_eq!(google.identify(&callback(), &attempt("google"), NOW).await.is_ok(), valid, "{iss}");
-    }
 }

@@ -4,6 +4,7 @@
 use serde_json::{Map, Value};
 
 use crate::domain::social::SOCIAL_ID_MAX;
+use crate::domain::strict_json::present;
 use crate::domain::user::{Email, USERNAME_MAX};
 
 /// The maximum length of a given, family or full name in characters.
@@ -15,7 +16,8 @@ pub(super) struct Person {
     pub(super) social_id: String,
     pub(super) username: Option<String>,
     pub(super) email: Option<Email>,
-    pub(super) email_verified: bool,
+    /// `None`: the response does not state it.
+    pub(super) email_verified: Option<bool>,
     pub(super) first_name: String,
     pub(super) last_name: String,
 }
@@ -73,9 +75,10 @@ impl Person {
         Some(Self {
             social_id: social_id(claims, "sub")?,
             username: username(claims, "preferred_username"),
-            // Some providers send the boolean as a string.
-            email_verified: email.is_some()
-                && matches!(claims.get("email_verified"), Some(value) if *value == true || *value == "true"),
+            // Some providers send the boolean as a string. It says nothing about an address that was not accepted.
+            email_verified: present(claims, "email_verified")
+                .filter(|_| email.is_some() || present(claims, "email").is_none())
+                .map(|value| *value == true || *value == "true"),
             email,
             first_name,
             last_name,
@@ -100,7 +103,7 @@ mod tests {
             "family_name": "Other", "preferred_username": "ann", "picture": "https://e.com/a.png"});
         let ann = person(&object).unwrap();
         assert_eq!((ann.social_id.as_str(), ann.username.as_deref()), ("a-1", Some("ann")));
-        assert_eq!((ann.email.as_ref().map(Email::as_str), ann.email_verified), (Some("ann@example.com"), true));
+        assert_eq!((ann.email.as_ref().map(Email::as_str), ann.email_verified), (Some("ann@example.com"), Some(true)));
         assert_eq!((ann.first_name.as_str(), ann.last_name.as_str()), ("Ann", "Other"));
         let bare = person(&json!({"sub": "1"})).unwrap();
         assert_eq!(bare, Person { social_id: "1".to_owned(), ..Person::default() });
@@ -149,14 +152,17 @@ mod tests {
             assert_eq!(person, Person { social_id: "1".to_owned(), ..Person::default() }, "{object}");
         }
         for (verified, expected) in [
-            (json!(true), true),
-            (json!("true"), true),
-            (json!("TRUE"), false),
-            (json!(1), false),
-            (json!(null), false),
+            (json!(true), Some(true)),
+            (json!("true"), Some(true)),
+            (json!("TRUE"), Some(false)),
+            (json!(1), Some(false)),
+            (json!(false), Some(false)),
+            (json!(null), None),
         ] {
             let object = json!({"sub": "1", "email": "ann@example.com", "email_verified": verified});
             assert_eq!(person(&object).unwrap().email_verified, expected, "{verified}");
+            let alone = json!({"sub": "1", "email_verified": verified});
+            assert_eq!(person(&alone).unwrap().email_verified, expected, "{verified}");
         }
     }
 

@@ -7,6 +7,7 @@ use url::Url;
 use super::testing::{ACCESS_TOKEN, name, secret};
 use super::*;
 use crate::fetch::client::FetchLimits;
+use crate::fetch::endpoint::Endpoint;
 use crate::fetch::testing::{TestReply, TestServer, http_response};
 
 async fn fetched(url: &str) -> Result<serde_json::Map<String, serde_json::Value>, ProviderError> {

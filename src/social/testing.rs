@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::{Callback, Provider, Providers, SocialOptions};
+use super::{Callback, Provider, ProviderError, Providers, SocialOptions};
 use crate::clock::Clock;
 use crate::crypto::key_pair::KeyPair;
 use crate::crypto::testing::{NOW, foreign_token};
 use crate::domain::algorithm::Algorithm;
 use crate::domain::secret::SecretText;
 use crate::domain::social::provider_options::{KnownProvider, OidcProvider};
-use crate::domain::social::{AttemptPurpose, ProviderName, SignInAttempt};
+use crate::domain::social::{AttemptPurpose, ProviderName, SignInAttempt, SocialIdentity};
 use crate::fetch::client::FetchLimits;
 use crate::fetch::testing::TestServer;
 
@@ -145,4 +145,31 @@ impl TestOpenId {
             "refresh_token": "rt-1", "id_token": id_token});
         self.server.reply_with_json("/token", response);
     }
+}
+
+/// Signs in with the valid callback. Asserts that an error contains no secret.
+pub(super) async fn identify(op: &TestOpenId) -> Result<SocialIdentity, ProviderError> {
+    let result = op.provider().identify(&callback(), &attempt("corp"), NOW).await;
+    if let Err(error) = &result {
+        let shown = format!("{error} {error:?}");
+        for hidden in [ACCESS_TOKEN, CLIENT_SECRET, "code-1", "n-1", "eyJ", "ann@example.com"] {
+            assert!(!shown.contains(hidden), "{shown}");
+        }
+    }
+    result
+}
+
+/// The message of an `Untrusted` error. `what` describes the case if the result is another one.
+pub(super) fn untrusted<T: std::fmt::Debug>(result: Result<T, ProviderError>, what: &str) -> String {
+    match result {
+        Err(ProviderError::Untrusted(message)) => message,
+        other => panic!("{what}: {other:?}"),
+    }
+}
+
+/// The object with one member changed.
+pub(super) fn changed(value: &Value, name: &str, to: &Value) -> Value {
+    let mut changed = value.clone();
+    changed[name] = to.clone();
+    changed
 }
