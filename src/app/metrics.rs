@@ -10,6 +10,7 @@ use crate::config::Config;
 use crate::http::context::Http;
 use crate::http::metrics;
 use crate::http::server::Server;
+use crate::http::server::caller_limit::CallerLimit;
 
 /// The maximum number of connections: enough for several scrapers and an operator with a browser.
 const MAX_CONNECTIONS: usize = 64;
@@ -21,9 +22,14 @@ pub(super) fn serve(config: &Config, http: &Http, stop: watch::Receiver<bool>) -
     let listener = TcpListener::bind(address).with_context(operation)?;
     tracing::info!(listen = %listener.local_addr().with_context(operation)?, "serving metrics");
     let is_https = config.server.public_url.is_https();
-    let keep_alive = keep_alive::of(&config.server);
-    let router = metrics::router(http);
-    let server = Server { router, tls: None, max_connections: MAX_CONNECTIONS, keep_alive, is_https };
+    let server = Server {
+        router: metrics::router(http),
+        tls: None,
+        max_connections: MAX_CONNECTIONS,
+        caller_limit: CallerLimit::new(MAX_CONNECTIONS, Vec::new()),
+        keep_alive: keep_alive::of(&config.server),
+        is_https,
+    };
     tokio::spawn(async move {
         if let Err(error) = server.run(listener, stop).await {
             tracing::error!(%error, "metrics listener failed");

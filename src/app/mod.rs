@@ -29,6 +29,7 @@ use crate::domain::user::Email;
 use crate::http;
 use crate::http::context::{Http, HttpOptions, MetricsOptions};
 use crate::http::pages::Pages;
+use crate::http::server::caller_limit::CallerLimit;
 use crate::http::server::tls::Tls;
 use crate::http::server::{Server, fd_limit};
 use crate::issuer::admin::maintenance::MaintenanceState;
@@ -274,7 +275,8 @@ pub async fn serve(
     let max_connections = fd_limit::raise(config.server.max_connections);
     let is_https = config.server.public_url.is_https();
     let keep_alive = keep_alive::of(&config.server);
-    let server = Server { router: http::router(&http), tls, max_connections, keep_alive, is_https };
+    let caller_limit = caller_limit(config, max_connections);
+    let server = Server { router: http::router(&http), tls, max_connections, caller_limit, keep_alive, is_https };
     tracing::info!(
         url = %config.server.public_url,
         listen = %config.server.listen,
@@ -302,6 +304,14 @@ pub async fn serve(
             Ok(())
         }
     }
+}
+
+/// The limit of connections per caller. By default a quarter of all connections, of which the file-descriptor limit may
+/// allow fewer than the settings.
+fn caller_limit(config: &Config, max_connections: usize) -> CallerLimit {
+    let is_default = config.is_default("server.max_connections_per_caller");
+    let max = if is_default { max_connections / 4 } else { config.server.max_connections_per_caller };
+    CallerLimit::new(max, config.server.trusted_proxies.clone())
 }
 
 /// Ends the jobs, records the last heartbeat and counts, and closes the store. May be interrupted at any time.

@@ -29,6 +29,9 @@ pub struct ServerConfig {
     /// The maximum number of simultaneous connections: 16 to 1 000 000 (inclusive). The file-descriptor limit may lower
     /// it.
     pub max_connections: usize,
+    /// The maximum number of simultaneous connections of one caller (one IPv4 address, or one IPv6 /64): 1 to 1 000 000
+    /// (inclusive). Loopback addresses and trusted proxies have no such limit. Default: a quarter of `max_connections`.
+    pub max_connections_per_caller: usize,
     /// How long an idle connection is kept: 1 s to 1 h (inclusive).
     pub keep_alive: Duration,
     /// How long an idle connection from `trusted_proxies` is kept. It is `keep_alive` if this is set.
@@ -92,12 +95,22 @@ impl ServerConfig {
         let trusted_proxies = r.list("server.trusted_proxies", &[], str::parse::<Network>);
         let max_body = r.number("server.max_body", 65_536, 1024..=16 * 1024 * 1024);
         let max_connections = r.number("server.max_connections", 10_000, 16..=1_000_000);
+        let max_connections_per_caller =
+            r.number("server.max_connections_per_caller", max_connections / 4, 1..=1_000_000);
         let keep_alive = r.duration("server.keep_alive", "75s", Duration::from_secs(1)..=Duration::from_hours(1));
         let keep_alive_of_proxies = if r.is_given("server.keep_alive") { keep_alive } else { KEEP_ALIVE_OF_PROXIES };
         let tls = TlsConfig::read(r);
         let public_url = r.text("server.public_url", &local_url(listen, tls.is_some()), str::parse);
-        let server =
-            Self { listen, public_url, trusted_proxies, max_body, max_connections, keep_alive, keep_alive_of_proxies };
+        let server = Self {
+            listen,
+            public_url,
+            trusted_proxies,
+            max_body,
+            max_connections,
+            max_connections_per_caller,
+            keep_alive,
+            keep_alive_of_proxies,
+        };
         (server, tls)
     }
 }

@@ -212,6 +212,7 @@ mod tests {
             ("email.port", "1", "65535"),
             ("server.max_body", "1024", "16777216"),
             ("server.max_connections", "16", "1000000"),
+            ("server.max_connections_per_caller", "1", "1000000"),
         ] {
             let low: i64 = min.parse().unwrap();
             let high: i64 = max.parse().unwrap();

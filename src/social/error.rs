@@ -10,6 +10,9 @@ pub enum ProviderError {
     /// The provider could not be reached, was too slow, or responded with 429 or 5xx. A later attempt may succeed.
     #[error("{0}")]
     Unreachable(String),
+    /// Too many requests wait for the provider already, so nothing was sent. A later attempt may succeed.
+    #[error("{0}")]
+    Busy(String),
     /// The provider refused the request. The message ends with its error code (RFC 6749 §5.2), such as `invalid_grant`,
     /// or with the HTTP status, such as `http_403`.
     #[error("{0}")]
@@ -41,6 +44,10 @@ pub(super) struct ProviderStep<'a> {
 impl ProviderStep<'_> {
     pub(super) fn unreachable(self, what: impl std::fmt::Display) -> ProviderError {
         ProviderError::Unreachable(self.message(what))
+    }
+
+    pub(super) fn busy(self, waiting: usize) -> ProviderError {
+        ProviderError::Busy(self.message(format_args!("{waiting} requests already wait for the provider")))
     }
 
     pub(super) fn refused(self, code: &str) -> ProviderError {

@@ -31,6 +31,9 @@ mod openid_tests;
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod provider_client_tests;
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod stalled_provider_tests;
+#[cfg(test)]
 mod testing;
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests")]
@@ -42,6 +45,7 @@ mod userinfo_tests;
 use std::sync::Arc;
 
 use oauth2::RedirectUrl;
+use tokio::sync::Semaphore;
 
 pub use error::ProviderError;
 pub use options::SocialOptions;
@@ -51,7 +55,7 @@ use crate::domain::secret::SecretText;
 use crate::domain::social::provider_options::KnownProvider;
 use crate::domain::social::{ProviderName, SignInAttempt, SocialIdentity, SocialTokens};
 use crate::domain::time::Timestamp;
-use common::ProviderCommon;
+use common::{ProviderCommon, WAITING_MAX};
 use error::ProviderStep;
 use facebook::Facebook;
 use flow::{Client, Endpoints};
@@ -125,8 +129,14 @@ impl Providers {
                 scopes: plan.scopes,
                 extra: plan.extra,
             };
-            let common =
-                ProviderCommon { name: plan.name, client, web: Arc::clone(&web), clock: clock.clone(), leeway };
+            let common = ProviderCommon {
+                name: plan.name,
+                client,
+                web: Arc::clone(&web),
+                clock: clock.clone(),
+                leeway,
+                waiting: Semaphore::new(WAITING_MAX),
+            };
             Ok(Provider { common, label: plan.label, kind: plan.kind })
         };
         Ok(Self { all: plans.into_iter().map(build).collect::<Result<_, _>>()? })
@@ -175,19 +185,26 @@ impl Provider {
     /// Returns the URL to which the browser is redirected (RFC 6749 §4.1.1). May fetch the discovery document first.
     ///
     /// # Errors
-    /// The attempt is invalid, or the discovery document is invalid or not available.
+    /// The attempt is invalid, the discovery document is invalid or not available, or too many requests wait for it.
     pub async fn authorize_url(&self, attempt: &SignInAttempt) -> Result<String, ProviderError> {
         let step = self.common.step("redirecting to the provider");
         self.check_attempt(step, attempt)?;
         let nonce = matches!(self.kind, ProviderKind::OpenId(_));
-        self.common.client.authorize_url(step, &self.endpoints().await?, attempt, nonce)
+        let at = match self.known_endpoints() {
+            Some(endpoints) => endpoints,
+            None => {
+                let _waiting = self.common.begin_waiting(step)?;
+                self.endpoints().await?
+            }
+        };
+        self.common.client.authorize_url(step, &at, attempt, nonce)
     }
 
     /// Exchanges the code of a callback for tokens, and returns the verified identity of the user.
     ///
     /// # Errors
-    /// The callback, the attempt or a response of the provider is invalid, the provider reports an error, or the
-    /// provider is not available.
+    /// The callback, the attempt or a response of the provider is invalid, the provider reports an error or is not
+    /// available, or too many requests wait for it.
     pub async fn identify(
         &self,
         callback: &Callback,
@@ -213,8 +230,8 @@ impl Provider {
             issuer: self.issuer().to_owned(),
             social_id: person.social_id,
             username: person.username,
+            email_verified: person.email.is_some() && person.email_verified == Some(true),
             email: person.email,
-            email_verified: person.email_verified,
             first_name: person.first_name,
             last_name: person.last_name,
             tokens: granted.tokens,
@@ -225,15 +242,26 @@ impl Provider {
     /// one stays valid.
     ///
     /// # Errors
-    /// The provider issues no refresh tokens, refuses the token, returns an invalid response or is not available.
+    /// The provider issues no refresh tokens, refuses the token, returns an invalid response or is not available, or too
+    /// many requests wait for it.
     pub async fn refresh(&self, token: &SecretText, now: Timestamp) -> Result<SocialTokens, ProviderError> {
         if !self.can_refresh() {
             return Err(ProviderError::NoToken);
         }
         let step = self.common.step("refreshing the access token");
+        let _waiting = self.common.begin_waiting(step)?;
         let client = &self.common.client;
         let web = &self.common.web;
         Ok(client.refresh(step, web, &self.endpoints().await?, token, now).await?.tokens)
+    }
+
+    /// The endpoints, if they are known without a request to the provider.
+    fn known_endpoints(&self) -> Option<Endpoints> {
+        match &self.kind {
+            ProviderKind::OpenId(openid) => openid.known_endpoints(&self.common),
+            ProviderKind::GitHub(github) => Some(github.endpoints.clone()),
+            ProviderKind::Facebook(facebook) => Some(facebook.endpoints.clone()),
+        }
     }
 
     async fn endpoints(&self) -> Result<Endpoints, ProviderError> {

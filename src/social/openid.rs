@@ -127,25 +127,41 @@ impl OpenId {
         self.issuers.iter().map(String::as_str)
     }
 
+    /// Returns the endpoints, if no discovery document is used or it is in the cache.
+    pub(super) fn known_endpoints(&self, common: &ProviderCommon) -> Option<Endpoints> {
+        match &self.discovery_url {
+            None => self.configured_endpoints(common).ok(),
+            Some(url) => self.discovered.get(url, common.clock.monotonic()).map(|found| self.with_overrides(&found)),
+        }
+    }
+
     /// Returns the endpoints. Each endpoint that is not in `set` comes from the discovery document, if one is used.
     pub(super) async fn endpoints(&self, common: &ProviderCommon) -> Result<Endpoints, ProviderError> {
+        match &self.discovery_url {
+            None => self.configured_endpoints(common),
+            Some(url) => Ok(self.with_overrides(&*self.discover(common, url).await?)),
+        }
+    }
+
+    fn configured_endpoints(&self, common: &ProviderCommon) -> Result<Endpoints, ProviderError> {
         let set = &self.set;
-        let Some(url) = &self.discovery_url else {
-            let (authorize, token) = set.authorize.clone().zip(set.token.clone()).ok_or_else(|| {
-                common.step("reading the settings").invalid_response("authorize_url and token_url must be set")
-            })?;
-            let userinfo = set.userinfo.clone();
-            let jwks = set.jwks.clone();
-            return Ok(Endpoints { authorize, token, userinfo, jwks, sends_iss: false, basic_auth: false });
-        };
-        let discovered = self.discover(common, url).await?;
-        Ok(Endpoints {
+        let (authorize, token) = set.authorize.clone().zip(set.token.clone()).ok_or_else(|| {
+            common.step("reading the settings").invalid_response("authorize_url and token_url must be set")
+        })?;
+        let userinfo = set.userinfo.clone();
+        let jwks = set.jwks.clone();
+        Ok(Endpoints { authorize, token, userinfo, jwks, sends_iss: false, basic_auth: false })
+    }
+
+    fn with_overrides(&self, discovered: &Endpoints) -> Endpoints {
+        let set = &self.set;
+        Endpoints {
             authorize: set.authorize.as_ref().unwrap_or(&discovered.authorize).clone(),
             token: set.token.as_ref().unwrap_or(&discovered.token).clone(),
             userinfo: set.userinfo.clone().or_else(|| discovered.userinfo.clone()),
             jwks: set.jwks.clone().or_else(|| discovered.jwks.clone()),
-            ..(*discovered).clone()
-        })
+            ..*discovered
+        }
     }
 
     async fn discover(&self, common: &ProviderCommon, url: &Url) -> Result<Arc<Endpoints>, ProviderError> {

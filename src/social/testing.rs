@@ -84,10 +84,14 @@ pub(super) struct TestOpenId {
 
 impl TestOpenId {
     pub(super) async fn start() -> Self {
+        Self::with_limits(FetchLimits::default()).await
+    }
+
+    pub(super) async fn with_limits(limits: FetchLimits) -> Self {
         let server = TestServer::start().await;
         let clock = Clock::manual(NOW);
         let pair = KeyPair::generate(Algorithm::Es256, 0).unwrap();
-        let mut options = options(&clock);
+        let mut options = SocialOptions { limits, ..options(&clock) };
         options.oidc.push((
             name("corp"),
             OidcProvider {

@@ -7,9 +7,13 @@ use std::net::TcpStream;
 use std::process::Command;
 use std::time::Duration;
 
+use reqwest::Method;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
 use crate::support::binary::{Binary, TestFolder};
 use crate::support::skip::skip;
-use crate::support::{TestServer, wait_until};
+use crate::support::{ServerResponse, TestServer, wait_until};
 
 /// Connects and sends nothing.
 fn connect_idle(url: &str) -> TcpStream {
@@ -163,6 +167,29 @@ async fn thousands_of_idle_connections_block_no_request() {
     server.get("/liveliness").await.is(200);
     server.get("/.well-known/jwks.json").await.is(200);
     drop(connections);
+}
+
+/// The provider accepts connections and sends nothing.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_silent_provider_does_not_delay_other_requests_slow() {
+    let provider = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let issuer = format!("http://{}", provider.local_addr().unwrap());
+    let settings =
+        format!("server.max_connections = 64\n[social.oidc.corp]\nissuer = '{issuer}'\nclient_id = 'countersign'");
+    let server = TestServer::with(&settings).await;
+    let mut sign_ins = JoinSet::new();
+    for _ in 0..120 {
+        sign_ins.spawn(ServerResponse::send(server.request(Method::GET, "/corp/")));
+    }
+    // Each sign-in that waits for the provider waits 10 s.
+    let others = async {
+        for _ in 0..112 {
+            let refused = sign_ins.join_next().await.unwrap().unwrap();
+            assert!(refused.is(400).text.contains("cannot be reached"), "{refused:#?}");
+        }
+        server.get("/.well-known/jwks.json").await.is(200);
+    };
+    timeout(Duration::from_secs(8), others).await.expect("only 8 requests wait for the provider");
 }
 
 /// Sets the file-descriptor limit of a process. Returns `false` if that is not possible here.

@@ -30,6 +30,7 @@ use tokio::time::{Interval, MissedTickBehavior, interval, sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
+pub mod caller_limit;
 mod connection_limit;
 pub mod fd_limit;
 mod head;
@@ -39,6 +40,7 @@ pub mod tls;
 mod write_timeout;
 
 use crate::http::security_headers::set_security_headers;
+use caller_limit::{AdmittedConnection, CallerLimit};
 use connection_limit::ConnectionLimit;
 use keep_alive::{HEADER_TIMEOUT, KeepAlive};
 use request_phase::RequestPhase;
@@ -74,6 +76,8 @@ pub struct Server {
     pub tls: Option<Tls>,
     /// The maximum number of open connections. See [`fd_limit`].
     pub max_connections: usize,
+    /// The maximum number of open connections of one caller.
+    pub caller_limit: CallerLimit,
     /// When idle connections close.
     pub keep_alive: KeepAlive,
     /// Whether the public URL is an https URL, so that responses contain `Strict-Transport-Security`.
@@ -88,6 +92,7 @@ struct RunningServer {
     tls: Option<Arc<Tls>>,
     keep_alive: KeepAlive,
     connection_limit: ConnectionLimit,
+    caller_limit: CallerLimit,
     connections: JoinSet<()>,
     /// Signals all open connections: those without a request close immediately, the others after the response to the
     /// current request. `false`: the connection limit is reached or accepting failed, so a connection whose caller
@@ -116,6 +121,7 @@ impl Server {
             tls: self.tls.map(Arc::new),
             keep_alive: self.keep_alive,
             connection_limit: ConnectionLimit::new(self.max_connections),
+            caller_limit: self.caller_limit,
             connections: JoinSet::new(),
             close_signal: watch::Sender::new(false),
         };
@@ -143,12 +149,13 @@ impl RunningServer {
     async fn accept(&mut self, accepted: io::Result<(TcpStream, SocketAddr)>) {
         match accepted {
             Ok((stream, peer)) => {
+                let Some(admitted) = self.caller_limit.admit(peer.ip()) else { return };
                 // The signal is sent before the new connection subscribes, so that it does not close the new
                 // connection.
                 if self.connection_limit.admit(self.connections.len()) {
                     self.signal_close_idle();
                 }
-                self.spawn(stream, peer);
+                self.spawn(stream, peer, admitted);
             }
             // The caller disconnected before the connection was accepted.
             Err(error) if matches!(error.kind(), ErrorKind::ConnectionAborted | ErrorKind::ConnectionReset) => {}
@@ -164,7 +171,8 @@ impl RunningServer {
         self.close_signal.send_replace(false);
     }
 
-    fn spawn(&mut self, stream: TcpStream, peer: SocketAddr) {
+    /// Serves a connection in a task of its own. `admitted` counts it until the task ends.
+    fn spawn(&mut self, stream: TcpStream, peer: SocketAddr, admitted: AdmittedConnection) {
         // Responses are written as a whole, so Nagle's algorithm would only delay them. An error is ignored, because
         // the connection also works without this option.
         let _ = stream.set_nodelay(true);
@@ -175,10 +183,14 @@ impl RunningServer {
         let client = (peer, self.keep_alive.timeout(peer.ip()));
         let mut close_signal = self.close_signal.subscribe();
         match &self.tls {
-            None => self.connections.spawn(serve_connection(protocol, router, is_https, stream, client, close_signal)),
+            None => self.connections.spawn(async move {
+                let _admitted = admitted;
+                serve_connection(protocol, router, is_https, stream, client, close_signal).await;
+            }),
             Some(tls) => {
                 let tls = TlsAcceptor::from(tls.config());
                 self.connections.spawn(async move {
+                    let _admitted = admitted;
                     if let Some(stream) = handshake(tls, stream, peer, &mut close_signal).await {
                         serve_connection(protocol, router, is_https, stream, client, close_signal).await;
                     }

@@ -97,7 +97,10 @@ async fn identify(
     identity.map_err(|error| {
         if !matches!(
             error,
-            ProviderError::Unreachable(_) | ProviderError::InvalidResponse(_) | ProviderError::CallbackError(_)
+            ProviderError::Unreachable(_)
+                | ProviderError::Busy(_)
+                | ProviderError::InvalidResponse(_)
+                | ProviderError::CallbackError(_)
         ) {
             admitted.count();
             issuer.record_failed_sign_in(None, PLACE, from);

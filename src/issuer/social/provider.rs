@@ -12,9 +12,14 @@ pub fn provider<'i>(issuer: &'i Issuer, name: &ProviderName) -> Result<&'i Provi
 
 /// Logs the cause of a failure at a provider for the operator, and returns the refusal for the caller.
 pub fn provider_refusal(name: &ProviderName, step: &'static str, error: &ProviderError) -> SocialRefusal {
-    tracing::warn!(provider = %name, step, %error, "provider flow failed");
+    // The requests that already wait log why.
+    if matches!(error, ProviderError::Busy(_)) {
+        tracing::debug!(provider = %name, step, %error, "provider flow refused");
+    } else {
+        tracing::warn!(provider = %name, step, %error, "provider flow failed");
+    }
     match error {
-        ProviderError::Unreachable(_) => SocialRefusal::Unreachable,
+        ProviderError::Unreachable(_) | ProviderError::Busy(_) => SocialRefusal::Unreachable,
         ProviderError::Refused(_) => SocialRefusal::Refused,
         ProviderError::CallbackError(code) => match code.as_str() {
             "access_denied" => SocialRefusal::Denied,

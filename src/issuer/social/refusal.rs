@@ -40,7 +40,8 @@ pub enum SocialRefusal {
     /// The user denied access at the provider.
     #[error("access was denied at the provider; start again to sign in")]
     Denied,
-    /// The provider is down or too slow, responds with 429 or 5xx, or reports a temporary error in the callback.
+    /// The provider is down or too slow, responds with 429 or 5xx, or reports a temporary error in the callback. Also if
+    /// too many requests wait for it already.
     #[error("the provider cannot be reached; try again later")]
     Unreachable,
     /// The provider refused the code or the refresh token.
