@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::problem::ConfigProblem;
 use super::reader::Reader;
 use super::server::web_url;
+use super::value::quote;
 use crate::domain::social::provider_options::{KnownProvider, OidcProvider};
 
 /// `[social]`
@@ -143,10 +144,33 @@ fn destination(text: &str) -> Result<String, &'static str> {
 
 /// Parses an issuer URL, which has no query (OpenID Connect Discovery 1.0 §3). The URL of the provider's metadata is
 /// derived from it.
-fn issuer_url(text: &str) -> Result<String, &'static str> {
+fn issuer_url(text: &str) -> Result<String, String> {
     let url = web_url(text)?;
-    let with_query = "an issuer URL has no query; remove the \"?\" and everything after it";
-    if url.contains('?') { Err(with_query) } else { Ok(url) }
+    if url.contains('?') {
+        return Err("an issuer URL has no query; remove the \"?\" and everything after it".to_owned());
+    }
+    let issuer = without_well_known(&url);
+    if issuer == url {
+        return Ok(url);
+    }
+    Err(format!("not an issuer URL, but close to one; keep only {}", quote(&issuer)))
+}
+
+/// Returns the issuer whose metadata is probably at this URL: without the well-known path, which is at the end
+/// (OpenID Connect Discovery 1.0 §4.1) or between host and path (RFC 8414 §3.1), and without repeated slashes. Returns
+/// any other URL unchanged.
+fn without_well_known(url: &str) -> String {
+    let (scheme, rest) = url.split_once("://").unwrap_or(("https", url));
+    let (rest, slash) = rest.strip_suffix('/').map_or((rest, ""), |rest| (rest, "/"));
+    let mut segments: Vec<&str> = rest.split('/').collect();
+    let well_known = segments.iter().position(|segment| segment.eq_ignore_ascii_case(".well-known"));
+    if let Some(at) = well_known {
+        // The next segment is the name of the document.
+        segments.drain(at..(at + 2).min(segments.len()));
+    }
+    segments.retain(|segment| !segment.is_empty());
+    let slash = if well_known.is_some() { "" } else { slash };
+    format!("{scheme}://{}{slash}", segments.join("/"))
 }
 
 fn client_id(text: &str) -> Result<String, &'static str> {
@@ -222,6 +246,32 @@ mod tests {
             let toml = format!("{section}\nclient_id = 'id'\nissuer = 'https://e.com/realm?x=1'");
             let error = social(&toml).unwrap_err();
             assert!(error.contains("an issuer URL has no query"), "{error}");
+        }
+        for (near, issuer) in [
+            ("https://e.com/.well-known/openid-configuration", "https://e.com"),
+            ("https://e.com/.well-known/openid-configuration/", "https://e.com"),
+            ("https://e.com/realm/.well-known/openid-configuration", "https://e.com/realm"),
+            ("https://e.com/realm//.well-known/openid-configuration", "https://e.com/realm"),
+            ("https://e.com/.well-known/oauth-authorization-server/realm", "https://e.com/realm"),
+            ("https://e.com/.well-known/oauth-authorization-server", "https://e.com"),
+            ("https://e.com/realm/.Well-Known/jwks.json", "https://e.com/realm"),
+            ("https://e.com/realm/.well-known", "https://e.com/realm"),
+            ("https://e.com/realm//", "https://e.com/realm/"),
+            ("https://e.com//realm", "https://e.com/realm"),
+        ] {
+            for section in ["[social.google]\nclient_secret = 'pw'", "[social.oidc.corp]"] {
+                let error = social(&format!("{section}\nclient_id = 'id'\nissuer = '{near}'")).unwrap_err();
+                assert!(error.contains(&format!("keep only {issuer:?}")), "{error}");
+            }
+        }
+        for issuer in [
+            "https://e.com",
+            "https://e.com/",
+            "https://e.com/realm",
+            "https://e.com/realm/",
+            "https://e.com:8443/well-known/x",
+        ] {
+            assert_eq!(issuer_url(issuer), Ok(issuer.to_owned()));
         }
         assert!(scope("openid email").is_err() && scope("").is_err() && scope("https://e.com/s").is_ok());
     }
