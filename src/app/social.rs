@@ -5,7 +5,7 @@ use anyhow::{Context as _, Result};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::domain::social::ProviderName;
-use crate::fetch::client::FetchLimits;
+use crate::fetch::client::{FetchLimits, FetchOptions};
 use crate::social::{Providers, SocialOptions};
 
 /// Builds the configured providers. Sends no request to them.
@@ -16,7 +16,13 @@ pub fn providers(config: &Config, clock: &Clock) -> Result<Providers> {
         public_url: config.server.public_url.clone(),
         leeway: config.tokens.leeway,
         clock: clock.clone(),
-        limits: FetchLimits::default(),
+        fetch: FetchOptions {
+            limits: FetchLimits::default(),
+            ca_file: social.ca_file.clone(),
+            needs_system_roots: config.environment.has_roots,
+            https_proxy: config.environment.https_proxy.clone(),
+            no_proxy: config.environment.no_proxy.clone(),
+        },
         google: social.google.clone(),
         github: social.github.clone(),
         facebook: social.facebook.clone(),

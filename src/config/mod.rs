@@ -12,6 +12,7 @@ mod admin;
 mod cors;
 pub mod deploy;
 mod email;
+mod environment;
 mod metrics;
 mod problem;
 mod reader;
@@ -32,6 +33,7 @@ pub use accounts::AccountsConfig;
 pub use admin::AdminConfig;
 pub use cors::CorsConfig;
 pub use email::{EmailConfig, SmtpConfig, SmtpLogin, SmtpSecurity};
+pub use environment::EnvironmentConfig;
 pub use metrics::MetricsConfig;
 pub use problem::{ConfigError, ConfigProblem};
 pub use reader::BootSetting;
@@ -92,6 +94,8 @@ pub struct Config {
     pub metrics: Option<MetricsConfig>,
     /// `[traces]`; `None`: no traces.
     pub traces: Option<TracesConfig>,
+    /// What the environment says about connections to other servers.
+    pub environment: EnvironmentConfig,
     /// Every setting with its key, its value in force and its source, for display. Includes settings that are not set.
     pub settings: Vec<BootSetting>,
     /// What is suspicious about the sources of the secrets. Each start warns about it, and `check --deploy` lists it.
@@ -103,7 +107,8 @@ pub struct Config {
 pub struct ConfigSources<E> {
     /// The settings file, which must exist; `None`: [`DEFAULT_FILE`], which may be missing.
     pub file: Option<PathBuf>,
-    /// The environment variables; only names that start with `COUNTERSIGN_` are read.
+    /// The environment variables. Only names that start with `COUNTERSIGN_`, and those of [`EnvironmentConfig`], are
+    /// read.
     pub environment: E,
     /// The settings of the command line: dotted key and value.
     pub flags: Vec<(String, String)>,
@@ -124,8 +129,14 @@ impl Config {
     pub fn from_process(file: Option<PathBuf>, flags: Vec<(String, String)>) -> Result<Self, ConfigError> {
         let mut environment = Vec::new();
         for (name, value) in std::env::vars_os() {
-            let Some(name) = name.to_str().filter(|name| name.starts_with(source::PREFIX)) else { continue };
-            let value = value.into_string().map_err(|_| ConfigProblem::new(name, "is not UTF-8 text"))?;
+            let is_read = |name: &&str| name.starts_with(source::PREFIX) || EnvironmentConfig::is_read(name);
+            let Some(name) = name.to_str().filter(is_read) else { continue };
+            let value = match value.into_string() {
+                Ok(value) => value,
+                // Other programs read this variable too, so it is not an error of this one.
+                Err(value) if EnvironmentConfig::is_read(name) => value.to_string_lossy().into_owned(),
+                Err(_) => return Err(ConfigProblem::new(name, "is not UTF-8 text").into()),
+            };
             environment.push((name.to_owned(), value));
         }
         Self::load(ConfigSources { file, environment, flags })
@@ -149,9 +160,11 @@ impl Config {
             None if default_file.symlink_metadata().is_ok() => source::read_file(default_file, &mut given)?,
             None => {}
         }
-        source::read_environment(from.environment, &mut given);
+        let variables: Vec<_> = from.environment.into_iter().collect();
+        let environment = EnvironmentConfig::read(&variables);
+        source::read_environment(variables, &mut given);
         source::read_flags(from.flags, &mut given);
-        Self::read(given)
+        Ok(Self { environment, ..Self::read(given)? })
     }
 
     fn read(given: SourcedValues) -> Result<Self, ConfigError> {
@@ -179,6 +192,7 @@ impl Config {
             log: LogConfig::read(r),
             metrics: MetricsConfig::read(r),
             traces: TracesConfig::read(r),
+            environment: EnvironmentConfig::default(),
             settings: Vec::new(),
             warnings: Vec::new(),
             server,

@@ -1,10 +1,11 @@
 //! Sign-in with providers (`[social]`): three well-known providers, and any number of named OpenID Connect providers.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use super::problem::ConfigProblem;
 use super::reader::Reader;
-use super::server::web_url;
+use super::server::{path, web_url};
 use super::value::quote;
 use crate::domain::social::provider_options::{KnownProvider, OidcProvider};
 
@@ -15,6 +16,8 @@ pub struct SocialConfig {
     pub authed_url: String,
     /// The redirect target after sign-out.
     pub logout_url: String,
+    /// A PEM file of CA certificates that are trusted at providers, in addition to those of the system.
+    pub ca_file: Option<PathBuf>,
     /// `[social.google]`; `None`: not configured.
     pub google: Option<KnownProvider>,
     /// `[social.github]`; `None`: not configured.
@@ -68,6 +71,7 @@ impl SocialConfig {
     pub(super) fn read(r: &mut Reader) -> Self {
         let authed_url = r.text("social.authed_url", "/", destination);
         let logout_url = r.text("social.logout_url", "/", destination);
+        let ca_file = r.optional("social.ca_file", path);
         let [google, github, facebook] = ["google", "github", "facebook"].map(|name| known_provider(r, name));
         let mut oidc = BTreeMap::new();
         for name in r.names("social.oidc") {
@@ -78,7 +82,7 @@ impl SocialConfig {
                 oidc.insert(name, provider);
             }
         }
-        Self { authed_url, logout_url, google, github, facebook, oidc }
+        Self { authed_url, logout_url, ca_file, google, github, facebook, oidc }
     }
 }
 

@@ -10,6 +10,7 @@ pub mod aead;
 pub mod algorithm;
 pub mod app_secret_proof;
 pub mod browser;
+pub mod ca_certificates;
 pub mod certificate;
 pub mod content_hash;
 pub mod derive;

@@ -30,12 +30,19 @@ pub fn client_config(trusted: Vec<CertificateDer<'static>>) -> Result<ClientConf
     Ok(builder.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth())
 }
 
+/// Whether the system has root certificates. `SSL_CERT_FILE` and `SSL_CERT_DIR` replace them.
+pub fn has_system_roots() -> bool {
+    Verifier::new(Arc::new(aws_lc_rs::default_provider())).is_ok()
+}
+
 fn path_verifier(
     trusted: &[CertificateDer<'static>],
     provider: &Arc<CryptoProvider>,
 ) -> Result<Arc<dyn ServerCertVerifier>, TlsFailure> {
-    if let Ok(verifier) = Verifier::new_with_extra_roots(trusted.iter().cloned(), Arc::clone(provider)) {
-        return Ok(Arc::new(verifier));
+    // With the operator's certificates, the verifier would not report that the system has none, and would then trust no
+    // public authority.
+    if has_system_roots() {
+        return Ok(Arc::new(Verifier::new_with_extra_roots(trusted.iter().cloned(), Arc::clone(provider))?));
     }
     let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
     for certificate in trusted {

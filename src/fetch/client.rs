@@ -1,11 +1,12 @@
-//! The HTTP client. It follows no redirects, uses no proxy, accepts no compressed responses, limits the time and the
-//! size of a response, and logs neither requests nor responses.
+//! The HTTP client. It follows no redirects, accepts no compressed responses, limits the time and the size of a response,
+//! and logs neither requests nor responses.
 //!
 //! Each request has its own connection, because requests to the same server are rare.
 
-use std::fmt;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
+use std::{fmt, fs};
 
 use bytes::Bytes;
 use http::header::{CONNECTION, HOST, USER_AGENT};
@@ -15,20 +16,30 @@ use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use url::{Host, Position, Url};
 
-use super::connect::{NotPublic, connect};
-use super::endpoint::{DisplayUrl, Reach, is_safe};
-use crate::crypto::server_certificate::client_config;
+use super::connect::{ByteStream, NotPublic, connect};
+use super::endpoint::{DisplayUrl, Reach, is_safe, may_be_public};
+use super::proxy::ProxyRules;
+use crate::crypto::ca_certificates::read_ca_certificates;
+use crate::crypto::server_certificate::{client_config, has_system_roots};
+use crate::crypto::tls_error::{TlsSettingNames, describe_tls_error};
+use crate::domain::secret::SecretText;
 
 /// The `User-Agent` header. GitHub rejects requests without one.
 const PRODUCT: &str = concat!("countersign/", env!("CARGO_PKG_VERSION"));
 /// The maximum size of a response head in bytes.
 const HEAD_MAX: usize = 64 * 1024;
+
+/// What an operator can change if TLS with a provider fails.
+const TLS_SETTINGS: TlsSettingNames = TlsSettingNames {
+    ca_file: "social.ca_file",
+    host: "the host in the URL of the provider",
+    security: "the URL of the provider",
+};
 
 /// The limits of a request.
 #[derive(Clone, Copy, Debug)]
@@ -45,6 +56,22 @@ impl Default for FetchLimits {
     fn default() -> Self {
         Self { connect: Duration::from_secs(10), total: Duration::from_secs(10), body: 256 * 1024 }
     }
+}
+
+/// The options of the client.
+#[derive(Clone, Debug, Default)]
+pub struct FetchOptions {
+    /// The limits of each request.
+    pub limits: FetchLimits,
+    /// A PEM file with trusted certificates, in addition to those of the system.
+    pub ca_file: Option<PathBuf>,
+    /// Whether the operator chose the root certificates of the system (`SSL_CERT_FILE`). The built-in ones are not used
+    /// instead then.
+    pub needs_system_roots: bool,
+    /// The value of `HTTPS_PROXY`, which may have a password: the URL of the proxy for `https` URLs.
+    pub https_proxy: Option<SecretText>,
+    /// The value of `NO_PROXY`: the hosts that are requested without the proxy.
+    pub no_proxy: String,
 }
 
 /// Why a request got no usable response. The message names the endpoint; it contains no query, header or body.
@@ -72,23 +99,36 @@ impl FetchError {
 /// The HTTP client. It is cheap to share and to call concurrently.
 pub struct HttpClient {
     tls: Arc<ClientConfig>,
+    proxies: ProxyRules,
     limits: FetchLimits,
 }
 
-/// A connection before the HTTP protocol.
-trait ByteStream: AsyncRead + AsyncWrite + Send + Unpin {}
-
-impl<S: AsyncRead + AsyncWrite + Send + Unpin> ByteStream for S {}
-
 impl HttpClient {
-    /// Builds a client that trusts the root certificates of the operating system. If the system has none, as in a
-    /// minimal container, it trusts the built-in Mozilla root certificates.
+    /// Builds a client. It trusts the root certificates of the system, or the built-in ones if the system has none, and
+    /// those of [`FetchOptions::ca_file`].
     ///
     /// # Errors
-    /// TLS cannot be set up.
-    pub fn new(limits: FetchLimits) -> Result<Self, FetchError> {
-        let tls = client_config(Vec::new()).map_err(|error| FetchError::Permanent(error.to_string()))?;
-        Ok(Self { tls: Arc::new(tls), limits })
+    /// The file of certificates or the proxy cannot be used, or TLS cannot be set up.
+    pub fn new(options: &FetchOptions) -> Result<Self, FetchError> {
+        let unusable = |path: &Path, problem: &dyn fmt::Display| {
+            FetchError::Permanent(format!("cannot use social.ca_file {}: {problem}", path.display()))
+        };
+        let trusted = match &options.ca_file {
+            None => Vec::new(),
+            Some(path) => {
+                let bytes = fs::read(path).map_err(|error| unusable(path, &error))?;
+                read_ca_certificates(&bytes).map_err(|problem| unusable(path, &problem))?
+            }
+        };
+        if options.needs_system_roots && !has_system_roots() {
+            let problem = "SSL_CERT_FILE or SSL_CERT_DIR is set, but no root certificate can be read there";
+            return Err(FetchError::Permanent(problem.to_owned()));
+        }
+        let tls =
+            client_config(trusted).map_err(|error| FetchError::Permanent(format!("cannot set up TLS: {error}")))?;
+        let proxies = ProxyRules::new(options.https_proxy.as_ref(), &options.no_proxy);
+        let proxies = proxies.map_err(|problem| FetchError::Permanent(problem.to_owned()))?;
+        Ok(Self { tls: Arc::new(tls), proxies, limits: options.limits })
     }
 
     /// Sends a request to an address that `reach` allows, and returns a response of status 2xx, or 4xx except 429.
@@ -151,29 +191,71 @@ impl HttpClient {
         Ok(Response::from_parts(head, body.to_bytes()))
     }
 
-    /// Connects to the server of the URL, and performs the TLS handshake for `https`.
+    /// Connects to the server of the URL, through a proxy if the rules name one, and performs the TLS handshake for
+    /// `https`.
     async fn open(&self, url: &Url, reach: Reach) -> Result<Box<dyn ByteStream>, FetchError> {
-        let invalid_host = || FetchError::Permanent("invalid host name".to_owned());
-        let host = match url.host().ok_or_else(invalid_host)? {
-            Host::Domain(name) => name.to_owned(),
-            Host::Ipv4(address) => address.to_string(),
-            Host::Ipv6(address) => address.to_string(),
-        };
-        let port = url.port_or_known_default().ok_or_else(invalid_host)?;
-        let name = ServerName::try_from(host.clone()).map_err(|_| invalid_host())?;
-        let stream = connect(&host, port, reach).await.map_err(|error| {
-            if error.get_ref().is_some_and(|inner| inner.is::<NotPublic>()) {
-                FetchError::Permanent(error.to_string())
-            } else {
-                FetchError::Transient(format!("connecting: {error}"))
-            }
-        })?;
+        let name = server_name(url)?;
         if url.scheme() != "https" {
-            return Ok(Box::new(stream));
+            return connect_to(url, reach).await;
         }
+        let Some(proxy) = self.proxies.proxy_for(url) else {
+            return self.encrypt(connect_to(url, reach).await?, name).await;
+        };
+        // The proxy resolves the host, so only an address in the URL can be checked.
+        if reach == Reach::Public && !may_be_public(url) {
+            return Err(FetchError::Permanent("the host must not be this host or in a private network".to_owned()));
+        }
+        let failed = |what: &dyn fmt::Display| FetchError::Transient(format!("HTTPS_PROXY: {what}"));
+        let at = proxy.url().map_err(|error| failed(&error))?;
+        let mut stream = connect_to(&at, Reach::Any).await.map_err(|error| failed(&error))?;
+        if at.scheme() == "https" {
+            stream = self.encrypt(stream, server_name(&at)?).await.map_err(|error| failed(&error))?;
+        }
+        let authority =
+            format!("{}:{}", url.host_str().unwrap_or_default(), url.port_or_known_default().unwrap_or(443));
+        let tunnel = proxy.tunnel(stream, &authority).await.map_err(|what| failed(&what))?;
+        self.encrypt(tunnel, name).await
+    }
+
+    async fn encrypt(
+        &self,
+        stream: Box<dyn ByteStream>,
+        name: ServerName<'static>,
+    ) -> Result<Box<dyn ByteStream>, FetchError> {
         let encrypted = TlsConnector::from(Arc::clone(&self.tls)).connect(name, stream).await;
-        let encrypted = encrypted.map_err(|error| FetchError::Transient(format!("TLS handshake: {error}")))?;
+        let encrypted = encrypted.map_err(|error| {
+            let in_words = error.get_ref().and_then(|cause| cause.downcast_ref()).map(describe);
+            FetchError::Transient(format!("TLS handshake: {}", in_words.unwrap_or_else(|| error.to_string())))
+        })?;
         Ok(Box::new(encrypted))
+    }
+}
+
+fn describe(error: &rustls::Error) -> String {
+    describe_tls_error(error, &TLS_SETTINGS)
+}
+
+/// The host of a URL, without the brackets of an IPv6 address.
+fn host_of(url: &Url) -> String {
+    match url.host() {
+        Some(Host::Domain(name)) => name.to_owned(),
+        Some(Host::Ipv4(address)) => address.to_string(),
+        Some(Host::Ipv6(address)) => address.to_string(),
+        None => String::new(),
+    }
+}
+
+/// The name that the certificate of the URL's server must have.
+fn server_name(url: &Url) -> Result<ServerName<'static>, FetchError> {
+    ServerName::try_from(host_of(url)).map_err(|_| FetchError::Permanent("invalid host name".to_owned()))
+}
+
+async fn connect_to(url: &Url, reach: Reach) -> Result<Box<dyn ByteStream>, FetchError> {
+    let port = url.port_or_known_default().unwrap_or_default();
+    match connect(&host_of(url), port, reach).await {
+        Ok(stream) => Ok(Box::new(stream)),
+        Err(error) if NotPublic::is_cause_of(&error) => Err(FetchError::Permanent(error.to_string())),
+        Err(error) => Err(FetchError::Transient(format!("connecting: {error}"))),
     }
 }
 

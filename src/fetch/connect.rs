@@ -4,11 +4,13 @@
 //! This module resolves the host once, checks these addresses, and connects only to them. It knows no protocol above TCP
 //! and has no timeout of its own: the caller drops the future.
 
+use std::error::Error;
 use std::future::Future;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, lookup_host};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
@@ -19,10 +21,22 @@ use super::public_address::is_public;
 /// How long an attempt to connect may take before the next address is tried as well (RFC 8305 §8).
 const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
 
+/// A connection to a server or through a proxy, plain or encrypted.
+pub(super) trait ByteStream: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> ByteStream for S {}
+
 /// A host has no public address, but only public ones are allowed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the host has the address {0}, which is not public, and a provider's document must not name such a host")]
 pub struct NotPublic(IpAddr);
+
+impl NotPublic {
+    /// Whether this is the reason for an error of [`connect`].
+    pub(super) fn is_cause_of(error: &io::Error) -> bool {
+        error.get_ref().is_some_and(<dyn Error + Send + Sync>::is::<Self>)
+    }
+}
 
 /// Connects to a host: a name, or an address without brackets. The first connection that is established wins, and the
 /// other attempts end.
@@ -146,7 +160,7 @@ mod tests {
         let port = listener.local_addr().unwrap().port();
         assert!(connect("localhost", port, Reach::Any).await.is_ok());
         let error = connect("localhost", port, Reach::Public).await.unwrap_err();
-        assert!(error.get_ref().is_some_and(|inner| inner.is::<NotPublic>()), "{error}");
+        assert!(NotPublic::is_cause_of(&error), "{error}");
     }
 
     /// The behaviour of a simulated address, by its port.

@@ -7,6 +7,7 @@
 pub mod client;
 pub mod connect;
 pub mod endpoint;
+mod proxy;
 mod public_address;
 
 #[cfg(test)]
@@ -14,3 +15,6 @@ mod public_address;
 mod client_tests;
 #[cfg(test)]
 pub(crate) mod testing;
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tls_tests;

@@ -114,13 +114,14 @@ impl Providers {
         let public_url = options.public_url.clone();
         let clock = options.clock.clone();
         let leeway = options.leeway;
-        let limits = options.limits;
+        let fetch = options.fetch.clone();
         let plans = plans(options)?;
         if plans.is_empty() {
             return Ok(Self { all: Vec::new() });
         }
-        let web = ProviderClient::new(limits);
-        let web = Arc::new(web.map_err(|error| ProviderError::InvalidResponse(format!("cannot set up TLS: {error}")))?);
+        let web = ProviderClient::new(&fetch);
+        let unusable = |error| ProviderError::InvalidResponse(format!("cannot set up requests to providers: {error}"));
+        let web = Arc::new(web.map_err(unusable)?);
         let build = |plan: ProviderPlan| {
             let client = Client {
                 id: plan.client_id,
@@ -190,12 +191,11 @@ impl Provider {
         let step = self.common.step("redirecting to the provider");
         self.check_attempt(step, attempt)?;
         let nonce = matches!(self.kind, ProviderKind::OpenId(_));
-        let at = match self.known_endpoints() {
-            Some(endpoints) => endpoints,
-            None => {
-                let _waiting = self.common.begin_waiting(step)?;
-                self.endpoints().await?
-            }
+        let at = if let Some(known) = self.known_endpoints() {
+            known
+        } else {
+            let _waiting = self.common.begin_waiting(step)?;
+            self.endpoints().await?
         };
         self.common.client.authorize_url(step, &at, attempt, nonce)
     }

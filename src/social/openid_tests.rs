@@ -284,7 +284,7 @@ async fn a_token_response_without_tokens_is_rejected() {
     }
     for (invalid, expected) in [
         (json!({"access_token": 7, "token_type": "bearer"}), "invalid at `access_token`"),
-        (json!({"access_token": "at-1-hunter2", "id_token": 7}), "invalid at `id_token`"),
+        (json!({"access_token": "at-1-hunter2", "id_token": 7}), "the token response is invalid"),
         (json!({"access_token": "at-1-hunter2", "id_token": null}), "the response has no ID token"),
         (json!({"access_token": "at-1-hunter2"}), "the response has no ID token"),
         (json!({"access_token": "a".repeat(20_000), "token_type": "bearer"}), "more than 16384 bytes"),

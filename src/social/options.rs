@@ -6,7 +6,7 @@ use crate::clock::Clock;
 use crate::domain::public_url::PublicUrl;
 use crate::domain::social::ProviderName;
 use crate::domain::social::provider_options::{KnownProvider, OidcProvider};
-use crate::fetch::client::FetchLimits;
+use crate::fetch::client::FetchOptions;
 
 /// The providers, and the common options of requests to them.
 #[derive(Clone, Debug)]
@@ -17,8 +17,8 @@ pub struct SocialOptions {
     pub leeway: Duration,
     /// The clock that measures the age of cached documents.
     pub clock: Clock,
-    /// The limits of a request to a provider.
-    pub limits: FetchLimits,
+    /// The options of requests to providers.
+    pub fetch: FetchOptions,
     /// Google. `None`: not configured.
     pub google: Option<KnownProvider>,
     /// GitHub. `None`: not configured.

@@ -10,7 +10,7 @@ use tracing::{Instrument as _, trace_span};
 use super::error::{ProviderError, ProviderStep};
 use crate::domain::secret::SecretText;
 use crate::domain::strict_json;
-use crate::fetch::client::{FetchError, FetchLimits, HttpClient};
+use crate::fetch::client::{FetchError, FetchOptions, HttpClient};
 use crate::fetch::endpoint::{DisplayUrl, Endpoint, Reach};
 
 /// The maximum length of a provider's error code in characters.
@@ -23,8 +23,8 @@ const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 pub(super) struct ProviderClient(HttpClient);
 
 impl ProviderClient {
-    pub(super) fn new(limits: FetchLimits) -> Result<Self, FetchError> {
-        HttpClient::new(limits).map(Self)
+    pub(super) fn new(options: &FetchOptions) -> Result<Self, FetchError> {
+        HttpClient::new(options).map(Self)
     }
 
     /// Returns the body at the endpoint. The request accepts JSON and has the access token if there is one. `headers` are

@@ -6,12 +6,12 @@ use url::Url;
 
 use super::testing::{ACCESS_TOKEN, name, secret};
 use super::*;
-use crate::fetch::client::FetchLimits;
+use crate::fetch::client::FetchOptions;
 use crate::fetch::endpoint::Endpoint;
 use crate::fetch::testing::{TestReply, TestServer, http_response};
 
 async fn fetched(url: &str) -> Result<serde_json::Map<String, serde_json::Value>, ProviderError> {
-    let web = ProviderClient::new(FetchLimits::default()).unwrap();
+    let web = ProviderClient::new(&FetchOptions::default()).unwrap();
     let provider = name("corp");
     let step = ProviderStep { provider: &provider, operation: "fetching the user" };
     let url = Endpoint::configured(Url::parse(url).unwrap());

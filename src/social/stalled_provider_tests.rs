@@ -84,7 +84,7 @@ async fn few_requests_wait_for_each_other_answer_slow() {
 async fn few_requests_wait_for_a_tls_handshake_slow() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let mut options = options(&Clock::manual(NOW));
-    options.limits = FetchLimits { connect: PATIENCE, total: PATIENCE, ..FetchLimits::default() };
+    options.fetch.limits = FetchLimits { connect: PATIENCE, total: PATIENCE, ..FetchLimits::default() };
     let clock = options.clock.clone();
     let corp = OidcProvider {
         issuer: format!("https://{}", listener.local_addr().unwrap()),

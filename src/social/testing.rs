@@ -13,7 +13,7 @@ use crate::domain::algorithm::Algorithm;
 use crate::domain::secret::SecretText;
 use crate::domain::social::provider_options::{KnownProvider, OidcProvider};
 use crate::domain::social::{AttemptPurpose, ProviderName, SignInAttempt, SocialIdentity};
-use crate::fetch::client::FetchLimits;
+use crate::fetch::client::{FetchLimits, FetchOptions};
 use crate::fetch::testing::TestServer;
 
 /// An access token, which must not appear in any error.
@@ -35,7 +35,7 @@ pub(super) fn options(clock: &Clock) -> SocialOptions {
         public_url: "https://id.example.com/auth".parse().unwrap(),
         leeway: Duration::from_secs(5),
         clock: clock.clone(),
-        limits: FetchLimits::default(),
+        fetch: FetchOptions::default(),
         google: None,
         github: None,
         facebook: None,
@@ -91,7 +91,8 @@ impl TestOpenId {
         let server = TestServer::start().await;
         let clock = Clock::manual(NOW);
         let pair = KeyPair::generate(Algorithm::Es256, 0).unwrap();
-        let mut options = SocialOptions { limits, ..options(&clock) };
+        let mut options =
+            SocialOptions { fetch: FetchOptions { limits, ..FetchOptions::default() }, ..options(&clock) };
         options.oidc.push((
             name("corp"),
             OidcProvider {

@@ -6,6 +6,7 @@ mod accounts;
 mod attempts;
 pub mod browser;
 mod concurrency;
+mod environment;
 mod imported;
 mod issuer;
 pub mod provider;
