@@ -38,9 +38,11 @@ pub enum AttemptKey {
     /// An account, by one caller. Attempts by other callers do not count towards this limit, so an attacker cannot use
     /// up the limit of the owner.
     AccountByCaller(UserId, IpAddr),
-    /// A name that no user has, by its [hash](crate::crypto::name_hash::NameHasher). It is counted like an account,
-    /// because a difference would reveal whether the user exists.
-    UnknownName(u64),
+    /// A typed name, by its [hash](crate::crypto::name_hash::NameHasher), whether or not a user has it. A difference
+    /// would reveal whether the user exists.
+    Name(u64),
+    /// A typed name, by one caller.
+    NameByCaller(u64, IpAddr),
 }
 
 impl AttemptKey {
@@ -53,6 +55,11 @@ impl AttemptKey {
     /// Returns the key of an account and a caller. Addresses are compared as in [`AttemptKey::caller`].
     pub fn account_by_caller(user: UserId, address: IpAddr) -> Self {
         Self::AccountByCaller(user, prefix(address))
+    }
+
+    /// Returns the key of a typed name and a caller. Addresses are compared as in [`AttemptKey::caller`].
+    pub fn name_by_caller(name: u64, address: IpAddr) -> Self {
+        Self::NameByCaller(name, prefix(address))
     }
 }
 
@@ -78,9 +85,15 @@ pub struct Attempt<'t> {
     throttle: &'t Throttle,
     limit: Limit,
     key: AttemptKey,
+    is_within_rate: bool,
 }
 
 impl Attempt<'_> {
+    /// Whether the rate was not used up. False for an attempt that a used-up limit admits at intervals.
+    pub fn is_within_rate(&self) -> bool {
+        self.is_within_rate
+    }
+
     /// Counts the attempt: it failed, or its limit counts every attempt.
     pub fn count(self) {
         if !self.throttle.enabled {
@@ -117,7 +130,7 @@ type AttemptTable = HashMap<AttemptKey, AttemptHistory>;
 
 /// Whether an attempt is admitted now.
 enum Admission {
-    Admitted,
+    Admitted { is_within_rate: bool },
     Wait,
     Rejected(LimitReached),
 }
@@ -147,7 +160,9 @@ impl Throttle {
                 // this one.
                 let decided = self.decided.notified();
                 match self.admission(limit, key) {
-                    Admission::Admitted => return Ok(Attempt { throttle: self, limit, key }),
+                    Admission::Admitted { is_within_rate } => {
+                        return Ok(Attempt { throttle: self, limit, key, is_within_rate });
+                    }
                     Admission::Rejected(limit_reached) => return Err(limit_reached),
                     Admission::Wait => decided.await,
                 }
@@ -164,10 +179,12 @@ impl Throttle {
             evict_keys(&mut table, now, rate.window());
         }
         let attempts = table.entry(key).or_default();
+        let mut is_within_rate = true;
         if self.enabled {
             attempts.counted.retain(|at| now.saturating_sub(*at) < rate.window());
             let count = usize::try_from(rate.count()).unwrap_or(usize::MAX);
             let admitted_at = attempts.admitted_at(count, limit, rate.window());
+            is_within_rate = admitted_at.is_none();
             if let Some(wait) = admitted_at.and_then(|at| at.checked_sub(now)).filter(|wait| !wait.is_zero()) {
                 return Admission::Rejected(LimitReached { retry_after: wait.max(Duration::from_secs(1)) });
             }
@@ -177,7 +194,7 @@ impl Throttle {
             }
         }
         attempts.in_progress += 1;
-        Admission::Admitted
+        Admission::Admitted { is_within_rate }
     }
 
     fn table(&self, limit: Limit) -> MutexGuard<'_, AttemptTable> {
@@ -238,15 +255,15 @@ mod tests {
     #[tokio::test]
     async fn ten_failed_attempts_are_admitted_and_then_one_a_minute() {
         let (throttle, clock) = throttle();
-        assert_eq!(failures(&throttle, Limit::SignInAccount, ANN, 50).await, 10);
-        let rejected = throttle.admit(Limit::SignInAccount, ANN).await.err();
+        assert_eq!(failures(&throttle, Limit::SignInName, ANN, 50).await, 10);
+        let rejected = throttle.admit(Limit::SignInName, ANN).await.err();
         assert_eq!(rejected, Some(LimitReached { retry_after: Duration::from_mins(1) }));
         clock.advance(Duration::from_secs(59));
-        assert_eq!(failures(&throttle, Limit::SignInAccount, ANN, 5).await, 0);
+        assert_eq!(failures(&throttle, Limit::SignInName, ANN, 5).await, 0);
         clock.advance(Duration::from_secs(1));
-        assert_eq!(failures(&throttle, Limit::SignInAccount, ANN, 5).await, 1);
+        assert_eq!(failures(&throttle, Limit::SignInName, ANN, 5).await, 1);
         clock.advance(Duration::from_mins(5));
-        assert_eq!(failures(&throttle, Limit::SignInAccount, ANN, 50).await, 10);
+        assert_eq!(failures(&throttle, Limit::SignInName, ANN, 50).await, 10);
     }
 
     #[tokio::test]
@@ -265,9 +282,9 @@ mod tests {
     async fn successful_attempts_are_not_counted() {
         let (throttle, _) = throttle();
         for _ in 0..100 {
-            drop(throttle.admit(Limit::SignInAccount, ANN).await.expect("successes are not counted"));
+            drop(throttle.admit(Limit::SignInName, ANN).await.expect("successes are not counted"));
         }
-        assert_eq!(failures(&throttle, Limit::SignInAccount, ANN, 50).await, 10);
+        assert_eq!(failures(&throttle, Limit::SignInName, ANN, 50).await, 10);
     }
 
     #[tokio::test]
@@ -277,7 +294,7 @@ mod tests {
         let attempts = (0..200).map(|number| {
             let throttle = std::sync::Arc::clone(&throttle);
             tokio::spawn(async move {
-                let admitted = throttle.admit(Limit::SignInAccount, ANN).await;
+                let admitted = throttle.admit(Limit::SignInName, ANN).await;
                 tokio::task::yield_now().await;
                 // Only the first attempt fails.
                 admitted
@@ -292,7 +309,7 @@ mod tests {
         for task in attempts.collect::<Vec<_>>() {
             assert!(task.await.expect("the task ends"), "a successful attempt was rejected");
         }
-        assert_eq!(failures(&throttle, Limit::SignInAccount, ANN, 50).await, 9);
+        assert_eq!(failures(&throttle, Limit::SignInName, ANN, 50).await, 9);
     }
 
     #[tokio::test]
@@ -302,7 +319,7 @@ mod tests {
         let attempts = (0..1000).map(|_| {
             let throttle = std::sync::Arc::clone(&throttle);
             tokio::spawn(async move {
-                let admitted = throttle.admit(Limit::SignInAccount, ANN).await;
+                let admitted = throttle.admit(Limit::SignInName, ANN).await;
                 tokio::task::yield_now().await;
                 admitted.map(Attempt::count).is_ok()
             })
@@ -318,13 +335,14 @@ mod tests {
     async fn each_key_is_counted_separately() {
         let (throttle, _) = throttle();
         let address = IpAddr::from([192, 0, 2, 7]);
-        assert_eq!(failures(&throttle, Limit::SignInAccount, ANN, 50).await, 10);
+        assert_eq!(failures(&throttle, Limit::SignInName, ANN, 50).await, 10);
         for other in [
             AttemptKey::Account(UserId(2)),
             AttemptKey::account_by_caller(UserId(1), address),
-            AttemptKey::UnknownName(1),
+            AttemptKey::Name(1),
+            AttemptKey::name_by_caller(1, address),
         ] {
-            assert_eq!(failures(&throttle, Limit::SignInAccount, other, 50).await, 10, "{other:?}");
+            assert_eq!(failures(&throttle, Limit::SignInName, other, 50).await, 10, "{other:?}");
         }
     }
 
@@ -340,18 +358,18 @@ mod tests {
     #[tokio::test]
     async fn memory_is_bounded_and_finished_attempts_leave_nothing() {
         let (throttle, _) = throttle();
-        drop(throttle.admit(Limit::SignInAccount, ANN).await);
-        assert_eq!(throttle.table(Limit::SignInAccount).len(), 0);
+        drop(throttle.admit(Limit::SignInName, ANN).await);
+        assert_eq!(throttle.table(Limit::SignInName).len(), 0);
         for id in 0..=KEYS_MAX {
             let id = i64::try_from(id).expect("the id fits into i64");
-            failures(&throttle, Limit::SignInAccount, AttemptKey::Account(UserId(id)), 1).await;
+            failures(&throttle, Limit::SignInName, AttemptKey::Account(UserId(id)), 1).await;
         }
-        assert_eq!(throttle.table(Limit::SignInAccount).len(), KEYS_MAX - EVICTED_AT_ONCE + 1);
+        assert_eq!(throttle.table(Limit::SignInName).len(), KEYS_MAX - EVICTED_AT_ONCE + 1);
     }
 
     #[tokio::test]
     async fn a_disabled_throttle_admits_everything() {
         let disabled = Throttle::new(false, Rates::default(), Clock::manual(Timestamp::from_unix(0)));
-        assert_eq!(failures(&disabled, Limit::SignInAccount, ANN, 500).await, 500);
+        assert_eq!(failures(&disabled, Limit::SignInName, ANN, 500).await, 500);
     }
 }

@@ -38,7 +38,7 @@ use crate::issuer::failed_sign_ins::FailedSignIns;
 use crate::issuer::keys::record_first_keys;
 use crate::issuer::uptime::Uptime;
 use crate::issuer::welcome_link::WelcomeLinks;
-use crate::issuer::{Issuer, IssuerPolicy, settings};
+use crate::issuer::{Issuer, IssuerPolicy, NoticePolicy, settings};
 use crate::jobs;
 use crate::keys::shared_ring::SharedRing;
 use crate::keys::signer::SigningQueue;
@@ -202,6 +202,10 @@ fn policy(config: &Config) -> IssuerPolicy {
         keys: key_times(config),
         rotate_every: config.keys.rotate_every,
         bare_changes: config.accounts.bare_changes,
+        notices: NoticePolicy {
+            contact: config.accounts.contact.clone(),
+            new_network: config.accounts.notify_new_network,
+        },
     }
 }
 

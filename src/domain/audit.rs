@@ -21,6 +21,8 @@ closed_set! {
         SignedIn = "signed_in",
         /// A sign-in with a password failed, or several did, which the detail counts.
         SignInFailed = "sign_in_failed",
+        /// A session was opened from a network without an earlier sign-in. Recorded only if its notice is enabled.
+        NewNetwork = "new_network",
         /// A user signed out, from a session or from the admin zone.
         SignedOut = "signed_out",
         /// An invalidated refresh token was presented, and its session ended.

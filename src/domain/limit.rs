@@ -19,7 +19,9 @@ closed_set! {
     /// `AttemptKey` in the `throttle` module.
     #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
     pub enum Limit {
-        /// Failed sign-ins to one account.
+        /// Failed sign-ins with one typed name, whether or not a user has it.
+        SignInName,
+        /// Failed sign-ins to one account, by its user name and its address together.
         SignInAccount,
         /// Failed sign-ins by one caller.
         SignInCaller,
@@ -39,6 +41,8 @@ closed_set! {
         RegisterCaller,
         /// Password changes of one account.
         PasswordChangeAccount,
+        /// Changes of the user name or the address of one account by its owner, refused ones included.
+        ProfileChangeAccount,
     }
 }
 
@@ -54,7 +58,8 @@ const ONE_PER_MINUTE: Option<Duration> = Some(Duration::from_mins(1));
 impl Limit {
     const fn row(self) -> LimitDefinition {
         let (key, rate, then_every) = match self {
-            Self::SignInAccount => ("sign_in_per_account", (10, 300), ONE_PER_MINUTE),
+            Self::SignInName => ("sign_in_per_name", (10, 300), ONE_PER_MINUTE),
+            Self::SignInAccount => ("sign_in_per_account", (20, 300), ONE_PER_MINUTE),
             Self::SignInCaller => ("sign_in_per_caller", (100, 300), ONE_PER_MINUTE),
             Self::SignInSuccessAccount => ("sign_in_success_per_account", (100, 300), None),
             Self::ResetGuessCaller => ("reset_guess_per_caller", (10, 300), None),
@@ -63,6 +68,7 @@ impl Limit {
             Self::ResetMailCaller => ("reset_mail_per_caller", (30, 3600), None),
             Self::RegisterCaller => ("register_per_caller", (60, 60), None),
             Self::PasswordChangeAccount => ("password_change_per_account", (10, 300), None),
+            Self::ProfileChangeAccount => ("profile_change_per_account", (10, 300), None),
         };
         LimitDefinition { key, rate, then_every }
     }
@@ -177,7 +183,8 @@ mod tests {
         assert_eq!(
             table,
             [
-                "sign_in_per_account 10/5m",
+                "sign_in_per_name 10/5m",
+                "sign_in_per_account 20/5m",
                 "sign_in_per_caller 100/5m",
                 "sign_in_success_per_account 100/5m",
                 "reset_guess_per_caller 10/5m",
@@ -186,10 +193,11 @@ mod tests {
                 "reset_mail_per_caller 30/1h",
                 "register_per_caller 60/1m",
                 "password_change_per_account 10/5m",
+                "profile_change_per_account 10/5m",
             ]
         );
         let with_interval: Vec<_> = Limit::ALL.into_iter().filter(|limit| limit.then_every().is_some()).collect();
-        assert_eq!(with_interval, [Limit::SignInAccount, Limit::SignInCaller]);
+        assert_eq!(with_interval, [Limit::SignInName, Limit::SignInAccount, Limit::SignInCaller]);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! No code here reads a clock, a file or a database, or uses another module of the crate. A state is computed from
 //! dates: `state(now)` is a pure function. A transition is a function that returns an error if it is not allowed.
 
+pub mod account_change;
 pub mod algorithm;
 pub mod amr;
 pub mod audit;

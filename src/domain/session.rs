@@ -114,7 +114,7 @@ closed_set! {
     pub enum EndReason {
         /// The user signed out.
         SignOut = "sign_out",
-        /// The password was changed in another session.
+        /// The password was changed, in this session or in another.
         PasswordChanged = "password_changed",
         /// The password was reset.
         PasswordReset = "password_reset",

@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use super::context::{Caller, Issuer};
+use super::password_guess::PasswordGuess;
 use super::refusal::{CredentialsProblem, Refusal};
 use crate::crypto::password_hash::PasswordCheck;
 use crate::domain::count::Count;
@@ -79,7 +80,7 @@ struct AdmittedAttempt<'i> {
     issuer: &'i Issuer,
     request: PasswordAttempt,
     by_caller: Attempt<'i>,
-    by_account: Attempt<'i>,
+    guess: PasswordGuess<'i>,
 }
 
 /// A user whose password was correct, as the store had it before the check.
@@ -113,9 +114,11 @@ impl PasswordAttempt {
         // Under overload most requests are rejected here, before an attempt is counted or the store is read.
         issuer.check_queue(issuer.hasher.check_capacity())?;
         let by_caller = issuer.throttle.admit(Limit::SignInCaller, AttemptKey::caller(self.from.address)).await?;
-        let (user, key) = self.find(issuer).await?;
-        let by_account = issuer.throttle.admit(Limit::SignInAccount, key).await?;
-        let attempt = AdmittedAttempt { issuer, request: self, by_caller, by_account };
+        let found = self.find(issuer).await?;
+        let owner = found.as_ref().map(|(user, known)| (user.id, *known));
+        let guess = PasswordGuess::admit(issuer, &self.login, owner, self.from.address).await?;
+        let user = found.map(|(user, _)| user);
+        let attempt = AdmittedAttempt { issuer, request: self, by_caller, guess };
         match attempt.check(user).await? {
             Ok(checked) => {
                 // Only a caller with the password gets this far, so the limit reveals no account.
@@ -126,21 +129,17 @@ impl PasswordAttempt {
         }
     }
 
-    /// Finds the user by the login name, and chooses the key by which the attempt is counted.
-    async fn find(&self, issuer: &Issuer) -> Result<(Option<User>, AttemptKey), Refusal> {
+    /// Finds the user by the login name, and whether the user has signed in or reset the password from the caller's address
+    /// before.
+    async fn find(&self, issuer: &Issuer) -> Result<Option<(User, bool)>, Refusal> {
         let login = self.login.clone();
         let address = self.from.address;
         let found = issuer.store.read(move |tx| {
             let Some(user) = tx.user_by_login(&login)? else { return Ok(None) };
             let known = tx.knows_address(user.id, prefix(address))?;
-            Ok::<_, StoreError>(Some((user, known)))
+            Ok(Some((user, known)))
         });
-        let Some((user, known)) = found.await? else {
-            return Ok((None, AttemptKey::UnknownName(issuer.name_hasher.hash(self.login.key()))));
-        };
-        // The owner's callers have a limit of their own, so that an attacker cannot lock the owner out.
-        let key = if known { AttemptKey::account_by_caller(user.id, address) } else { AttemptKey::Account(user.id) };
-        Ok((Some(user), key))
+        found.await.map_err(|error: StoreError| error.into())
     }
 }
 
@@ -180,7 +179,7 @@ impl FirstFactor<'_> {
                 CompletionResult::HashReplaced => {}
             }
             checks += 1;
-            let (user, _) = attempt.request.find(attempt.issuer).await?;
+            let user = attempt.request.find(attempt.issuer).await?.map(|(user, _)| user);
             checked = match attempt.check(user).await? {
                 Ok(checked) => checked,
                 Err(failed) => break failed,
@@ -262,7 +261,7 @@ impl AdmittedAttempt<'_> {
     /// Counts the attempt, and returns the refusal. Only the operator learns the cause.
     fn refuse(self, failed: &FailedCheck) -> Refusal {
         self.by_caller.count();
-        self.by_account.count();
+        self.guess.count();
         let place = self.request.place;
         self.issuer.record_failed_sign_in(failed.user, place, self.request.from);
         let problem = failed.problem;

@@ -7,16 +7,19 @@
 use std::time::Duration;
 
 use super::context::{Caller, Issuer};
+use super::password_guess::PasswordGuess;
 use super::refusal::{ChangeProblem, Refusal};
+use super::sign_in::begin;
 use super::signed_in::SignedIn;
 use crate::crypto::password_hash::PasswordCheck;
+use crate::domain::amr::Amr;
 use crate::domain::failure_log::SignInPlace;
 use crate::domain::limit::Limit;
 use crate::domain::origin::Origin;
 use crate::domain::password::{Password, PasswordHash};
 use crate::domain::session::Session;
 use crate::domain::time::Timestamp;
-use crate::domain::user::User;
+use crate::domain::user::{Login, User};
 use crate::store::StoreError;
 use crate::throttle::{AttemptKey, prefix};
 
@@ -37,6 +40,8 @@ pub struct OwnerProof {
 pub(super) struct ChangePermit {
     /// The hash of the password that the caller sent. `None` if the caller sent none.
     checked: Option<PasswordHash>,
+    /// When the user last authenticated.
+    auth_time: Timestamp,
 }
 
 impl ChangePermit {
@@ -50,9 +55,11 @@ impl ChangePermit {
         match current_password {
             Some(password) => {
                 check_password(issuer, signed_in, password, from).await?;
-                Ok(Self { checked: user.password.clone() })
+                Ok(Self { checked: user.password.clone(), auth_time: now })
             }
-            None if issuer.policy.bare_changes || is_recent(signed_in.session(), now) => Ok(Self { checked: None }),
+            None if issuer.policy.bare_changes || is_recent(signed_in.session(), now) => {
+                Ok(Self { checked: None, auth_time: signed_in.session().auth_time })
+            }
             None => Err(ChangeProblem::ProofMissing.into()),
         }
     }
@@ -65,6 +72,19 @@ impl ChangePermit {
             return Err(ChangeProblem::WrongPassword.into());
         }
         Ok(())
+    }
+
+    /// Makes the session that replaces `replaced` after a change of the password. Does not store it. It is opened in the
+    /// same dialect. It is no recent sign-in unless the caller sent the password: with a token alone, a thief could make
+    /// one recent.
+    pub(super) fn successor(&self, issuer: &Issuer, replaced: &Session, from: Caller) -> Session {
+        let Origin::Dialect(dialect) = replaced.opened_by;
+        Session {
+            auth_time: self.auth_time,
+            amr: if self.checked.is_some() { Some(Amr::Password) } else { replaced.amr },
+            provider: replaced.provider.clone(),
+            ..begin(issuer, replaced.user, dialect, Some(from.address))
+        }
     }
 }
 
@@ -92,13 +112,13 @@ async fn check_password(
     let id = user.id;
     let known = issuer.store.read(move |tx| tx.knows_address(id, prefix(from.address))).await;
     let known = known.map_err(|error: StoreError| Refusal::from(error))?;
-    let key = if known { AttemptKey::account_by_caller(id, from.address) } else { AttemptKey::Account(id) };
-    let by_account = issuer.throttle.admit(Limit::SignInAccount, key).await?;
+    let login = Login::new(user.username.as_str());
+    let guess = PasswordGuess::admit(issuer, &login, Some((id, known)), from.address).await?;
     if issuer.check_password(password, user.password.clone()).await? != PasswordCheck::Wrong {
         return Ok(());
     }
     by_caller.count();
-    by_account.count();
+    guess.count();
     let Origin::Dialect(dialect) = signed_in.session().opened_by;
     issuer.record_failed_sign_in(Some(id), SignInPlace::Dialect(dialect), from);
     Err(ChangeProblem::WrongPassword.into())

@@ -73,6 +73,17 @@ pub struct IssuerPolicy {
     pub rotate_every: Option<Duration>,
     /// Whether a token alone permits ordinary users to change the password, the address and the linked accounts.
     pub bare_changes: bool,
+    /// The e-mails about changes of accounts.
+    pub notices: NoticePolicy,
+}
+
+/// The boot settings of the e-mails about changes of accounts.
+#[derive(Clone, Debug)]
+pub struct NoticePolicy {
+    /// Whom the owner contacts; `None`: the operator of the public host.
+    pub contact: Option<String>,
+    /// Whether a sign-in from a new network is notified.
+    pub new_network: bool,
 }
 
 /// Receives a result of the hashing pool. If the caller has disconnected, the pool skips its job.

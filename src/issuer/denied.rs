@@ -25,6 +25,9 @@ pub enum OperatorRule {
     /// The session has ended, or has never existed.
     #[error("session not found; it may have ended")]
     NoSession,
+    /// The user has no linked account at the provider, or at any provider.
+    #[error("the user has no such linked account")]
+    NotLinked,
     /// The user has no address to which an e-mail could be sent.
     #[error("the user has no e-mail address; set one first, or set a temporary password")]
     NoEmail,

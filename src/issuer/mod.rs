@@ -21,6 +21,8 @@ mod kept_names;
 pub mod keys;
 mod mail_limits;
 pub mod mint;
+mod notices;
+mod password_guess;
 pub mod redeem_reset;
 pub mod refresh;
 pub mod refresh_token;
@@ -41,7 +43,7 @@ pub mod users;
 pub mod verify_token;
 pub mod welcome_link;
 
-pub use context::{Caller, Issuer, IssuerPolicy};
+pub use context::{Caller, Issuer, IssuerPolicy, NoticePolicy};
 pub use denied::{Denied, OperatorRule};
 pub use refusal::{ChangeProblem, CredentialsProblem, Fault, Refusal, Unauthenticated};
 pub use signed_in::SignedIn;

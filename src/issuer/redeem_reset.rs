@@ -2,8 +2,10 @@
 
 use super::context::{Caller, Issuer};
 use super::end_sessions::{EndScope, end_sessions};
+use super::notices::Notices;
 use super::refusal::Refusal;
 use super::social::unlink::unlink_all;
+use crate::domain::account_change::AccountChange;
 use crate::domain::audit::{Action, AuditEntry};
 use crate::domain::count::Count;
 use crate::domain::field::Field;
@@ -67,15 +69,18 @@ impl RedeemReset {
         let new = issuer.hash_password(password).await?;
         let now = issuer.clock.now();
         let temporary_since = temporary.is_some().then_some(now);
+        let notices = Notices::new(issuer);
         let ended = issuer
             .store
             .write_for_user(user.id, move |tx| {
                 let id = tx.use_reset_code(hash, now)?.ok_or(RedeemResetError::WrongCode)?;
+                let owner = tx.user(id)?.ok_or(RedeemResetError::WrongCode)?;
+                let mut changes = vec![AccountChange::Password];
                 tx.set_password(id, &new, temporary_since)?;
                 // The caller has read the e-mail and so owns the address. If the address was not verified before, an
                 // attacker may have registered with it and linked provider accounts.
                 if tx.verify_email(id)? {
-                    unlink_all(tx, id, self.from, now)?;
+                    changes.extend(unlink_all(tx, id, self.from, now)?);
                 }
                 // Attackers may have used up the account's sign-in limit. The owner's address has a limit of its own.
                 tx.record_address(id, now, prefix(self.from.address))?;
@@ -83,6 +88,7 @@ impl RedeemReset {
                     end_sessions(tx, EndScope::OfUser { user: id, except: None }, EndReason::PasswordReset, now)?;
                 let detail = format!("sessions ended: {ended}");
                 tx.record(&AuditEntry::by_user(now, Action::PasswordReset, id, self.from.address, detail))?;
+                notices.queue(tx, &owner, &changes)?;
                 Ok::<usize, RedeemResetError>(ended)
             })
             .await?;

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use super::authenticate_password::{AdmittedUsers, PasswordAttempt};
 use super::context::{Caller, Issuer};
+use super::notices::Notices;
 use super::refusal::Refusal;
 use super::signed_in::SignedIn;
 use crate::domain::amr::Amr;
@@ -44,7 +45,9 @@ impl SignIn {
         let opened = begin(issuer, factor.user().id, dialect, Some(from.address));
         let session = Session { amr: Some(Amr::Password), ..opened };
         let policy = *issuer.settings().policy_of(&session);
-        let (signed_in, ended) = factor.complete(move |tx, user| store_session(tx, user, &session, &policy)).await?;
+        let notices = Notices::new(issuer);
+        let finish = move |tx: &dyn Write, user| store_session(tx, user, &session, &policy, &notices);
+        let (signed_in, ended) = factor.complete(finish).await?;
         issuer.counted_ended(ended);
         Ok(signed_in)
     }
@@ -103,10 +106,12 @@ fn store_session(
     mut user: User,
     session: &Session,
     policy: &RefreshPolicy,
+    notices: &Notices,
 ) -> Result<(SignedIn, usize), StoreError> {
     let session = Session { user: user.id, ..session.clone() };
     let session = with_temporary_password(session, user.temporary_since, policy);
     let ended = open_session(tx, &session)?;
+    notices.sign_in(tx, &user, session.address)?;
     tx.record_sign_in(user.id, session.opened_at, session.address.map(prefix))?;
     let detail = format!("{} {}", session.opened_by, session.id);
     tx.record(&AuditEntry::by_user(session.opened_at, Action::SignedIn, user.id, session.address, detail))?;

@@ -5,15 +5,19 @@ use super::change_permit::{ChangePermit, OwnerProof};
 use super::context::Issuer;
 use super::end_sessions::{EndScope, end_sessions};
 use super::kept_names::{check_name_free, keep_name};
+use super::notices::Notices;
 use super::refusal::{Refusal, Unauthenticated};
+use super::sign_in::open_session;
 use super::signed_in::SignedIn;
 use crate::crypto::password_hash::PasswordCheck;
+use crate::domain::account_change::AccountChange;
 use crate::domain::audit::{Action, AuditEntry};
 use crate::domain::dialect::Dialect;
 use crate::domain::field::{Field, FieldProblem};
 use crate::domain::limit::Limit;
 use crate::domain::password::{Password, PasswordHash};
-use crate::domain::session::EndReason;
+use crate::domain::session::{EndReason, Session};
+use crate::domain::setting::snapshot::Settings;
 use crate::domain::time::Timestamp;
 use crate::domain::user::{Email, User, Username};
 use crate::store::{StoreError, Write};
@@ -22,7 +26,7 @@ use crate::throttle::AttemptKey;
 /// A signed-in user's request to change the account. Fields that are `None` stay unchanged.
 #[derive(Debug)]
 pub struct UpdateProfile {
-    /// The new password, not yet checked. Changing it ends all the user's other sessions.
+    /// The new password, not yet checked. Changing it ends all sessions of the user and opens a new one.
     pub password: Option<Password>,
     /// The new address.
     pub email: Option<Email>,
@@ -35,12 +39,27 @@ pub struct UpdateProfile {
     pub dialect: Dialect,
 }
 
+/// A changed account.
+#[derive(Debug)]
+pub struct UpdatedProfile {
+    /// The user after the change.
+    pub user: User,
+    /// The new session after a change of the password, which ended the caller's session. `None` if the password is
+    /// unchanged.
+    pub opened: Option<SignedIn>,
+}
+
 impl UpdateProfile {
-    /// Makes all changes or none. Returns the changed user.
-    pub async fn run(self, signed_in: &SignedIn, issuer: &Issuer) -> Result<User, Refusal> {
+    /// Makes all changes or none.
+    pub async fn run(self, signed_in: &SignedIn, issuer: &Issuer) -> Result<UpdatedProfile, Refusal> {
         let Self { password, email, username, proof, dialect } = self;
         signed_in.may_act_in(dialect)?;
         let from = proof.from;
+        if email.is_some() || username.is_some() {
+            // A refusal reveals which names and addresses are taken, so refused changes count too.
+            let key = AttemptKey::Account(signed_in.user().id);
+            issuer.throttle.admit(Limit::ProfileChangeAccount, key).await?.count();
+        }
         // Some clients send the whole profile. What stays as it is needs no proof.
         let email = email.filter(|email| !is_same_text(email, signed_in.user().email.as_ref()));
         let permit = match (&password, &email) {
@@ -52,52 +71,54 @@ impl UpdateProfile {
         let checked = username.as_ref().map_or(Ok(()), |username| username.check_against_email(address));
         checked.map_err(|problem| Refusal::invalid(Field::Username, problem))?;
         let hash = match password {
-            Some(password) => {
-                // Each change takes one or two hashes. The limit prevents one token from using up the hashing pool.
-                let key = AttemptKey::Account(signed_in.user().id);
-                issuer.throttle.admit(Limit::PasswordChangeAccount, key).await?.count();
-                Some(hash(issuer, signed_in.user(), password).await?)
-            }
+            Some(password) => Some(hash(issuer, signed_in.user(), password).await?),
             None => None,
         };
-        let signed_in = signed_in.clone();
+        let session = signed_in.session().id;
+        let opened = permit.as_ref().map(|permit| permit.successor(issuer, signed_in.session(), from));
+        let new_password = hash.zip(opened);
         let now = issuer.clock.now();
         let settings = issuer.settings();
-        let changed: Result<(User, usize), Refusal> = issuer
+        let id = signed_in.user().id;
+        let notices = Notices::new(issuer);
+        let changed: Result<(UpdatedProfile, usize), Refusal> = issuer
             .store
-            .write_for_user(signed_in.user().id, move |tx| {
-                let id = signed_in.user().id;
+            .write_for_user(id, move |tx| {
                 // The session may have ended while the password was hashed. An ended session must not change anything.
-                let user = live_user(tx, signed_in.session().id, &settings, now)?;
+                let user = live_user(tx, session, &settings, now)?;
                 if let Some(permit) = &permit {
                     permit.check(&user)?;
                 }
+                let mut changes = Vec::new();
                 let record =
                     |action, detail: &str| tx.record(&AuditEntry::by_user(now, action, id, from.address, detail));
-                if let Some(username) = &username {
-                    if username != &user.username {
-                        let email = email.as_ref().or(user.email.as_ref());
-                        check_name_free(tx, username, email, Some(id), now)?;
-                        keep_name(tx, &user, &settings, now)?;
-                    }
-                    tx.set_username(id, username)?;
+                if let Some(username) = username.as_ref().filter(|new| new.as_str() != user.username.as_str()) {
+                    replace_username(tx, &user, username, email.as_ref(), &settings, now)?;
                     record(Action::UsernameChanged, username.as_str())?;
+                    changes.push(AccountChange::Username);
                 }
                 if let Some(email) = &email {
                     tx.set_email(id, email)?;
                     record(Action::EmailChanged, email.as_str())?;
+                    changes.push(AccountChange::Email);
                 }
                 let mut ended = 0;
-                if let Some(hash) = &hash {
-                    ended = replace_password(tx, &signed_in, hash, now)?;
-                    record(Action::PasswordChanged, &format!("other sessions ended: {ended}"))?;
+                if let Some((hash, opened)) = &new_password {
+                    ended = replace_password(tx, hash, opened, now)?;
+                    let detail = format!("sessions ended: {ended}; opened {} {}", opened.opened_by, opened.id);
+                    record(Action::PasswordChanged, &detail)?;
+                    changes.push(AccountChange::Password);
                 }
-                Ok((tx.user(id)?.ok_or(Unauthenticated::SessionEnded)?, ended))
+                notices.queue(tx, &user, &changes)?;
+                let user = tx.user(id)?.ok_or(Unauthenticated::SessionEnded)?;
+                let opened = new_password.as_ref().map(|(_, opened)| opened.clone());
+                let opened = opened.map(|session| SignedIn::authenticated(user.clone(), session));
+                Ok((UpdatedProfile { user, opened }, ended))
             })
             .await;
-        let (user, ended) = changed?;
+        let (updated, ended) = changed?;
         issuer.counted_ended(ended);
-        Ok(user)
+        Ok(updated)
     }
 }
 
@@ -113,6 +134,8 @@ pub(super) fn new_name(user: &User, email: Option<&Email>) -> Option<Username> {
 }
 
 async fn hash(issuer: &Issuer, user: &User, password: Password) -> Result<PasswordHash, Refusal> {
+    // Each change takes one or two hashes. The limit prevents one token from using up the hashing pool.
+    issuer.throttle.admit(Limit::PasswordChangeAccount, AttemptKey::Account(user.id)).await?.count();
     let wrong = |problem: FieldProblem| Refusal::invalid(Field::Password, problem);
     issuer.policy.passwords.check(&password, &[user.username.as_str()]).map_err(wrong)?;
     // An operator or a response has disclosed the temporary password, so the new password must differ from it.
@@ -124,15 +147,31 @@ async fn hash(issuer: &Issuer, user: &User, password: Password) -> Result<Passwo
     issuer.hash_password(password).await
 }
 
+fn replace_username(
+    tx: &dyn Write,
+    user: &User,
+    username: &Username,
+    new_email: Option<&Email>,
+    settings: &Settings,
+    now: Timestamp,
+) -> Result<(), Refusal> {
+    if *username != user.username {
+        check_name_free(tx, username, new_email.or(user.email.as_ref()), Some(user.id), now)?;
+        keep_name(tx, user, settings, now)?;
+    }
+    Ok(tx.set_username(user.id, username)?)
+}
+
+/// Sets the password, ends every session of the user, and opens the one for the caller. A thief may share the caller's
+/// session.
 fn replace_password(
     tx: &dyn Write,
-    signed_in: &SignedIn,
     hash: &PasswordHash,
+    opened: &Session,
     now: Timestamp,
 ) -> Result<usize, StoreError> {
-    let id = signed_in.user().id;
-    let session = signed_in.session().id;
-    tx.set_password(id, hash, None)?;
-    tx.clear_temporary(session)?;
-    end_sessions(tx, EndScope::OfUser { user: id, except: Some(session) }, EndReason::PasswordChanged, now)
+    let user = opened.user;
+    tx.set_password(user, hash, None)?;
+    let ended = end_sessions(tx, EndScope::OfUser { user, except: None }, EndReason::PasswordChanged, now)?;
+    Ok(ended + open_session(tx, opened)?)
 }

@@ -4,8 +4,10 @@ use super::context::Issuer;
 use super::denied::{Denied, OperatorRule};
 use super::end_sessions::{EndScope, end_sessions};
 use super::kept_names::{check_name_free, keep_name};
+use super::notices::Notices;
 use super::refusal::Refusal;
 use super::update_profile::new_name;
+use crate::domain::account_change::AccountChange;
 use crate::domain::audit::{Action, Operator};
 use crate::domain::claims::Claims;
 use crate::domain::field::Field;
@@ -14,6 +16,7 @@ use crate::domain::password::{Password, PasswordHash};
 use crate::domain::reset_code::temporary_password;
 use crate::domain::session::EndReason;
 use crate::domain::setting::snapshot::Settings;
+use crate::domain::social::ProviderName;
 use crate::domain::time::Timestamp;
 use crate::domain::user::{Email, Login, RealName, User, Username};
 use crate::store::{StoreError, Write};
@@ -48,6 +51,9 @@ pub enum UserChange {
     },
     /// Ends all sessions, including those of the admin zone.
     EndSessions,
+    /// Unlinks the account at the provider; `None`: at every provider. A user without a password can then sign in only after
+    /// a reset by e-mail.
+    Unlink(Option<ProviderName>),
     /// Deletes the user and all of the user's data. The entries in the audit log stay. Their user name is removed, but
     /// their detail text is kept.
     Delete,
@@ -81,6 +87,7 @@ struct ChangeContext<'a> {
     user: User,
     by: &'a Operator,
     settings: &'a Settings,
+    notices: &'a Notices,
     now: Timestamp,
 }
 
@@ -114,6 +121,9 @@ impl UserChange {
                 apply(issuer, by, user, move |context| context.set_rights(is_staff, is_superuser).map(|()| 0)).await
             }
             Self::EndSessions => apply(issuer, by, user, |context| context.end_sessions()).await,
+            Self::Unlink(provider) => {
+                apply(issuer, by, user, move |context| context.unlink(provider.as_ref()).map(|()| 0)).await
+            }
             Self::Delete => apply(issuer, by, user, |context| context.delete().map(|()| 0)).await,
         }
     }
@@ -148,11 +158,12 @@ async fn apply(
     let by = by.clone();
     let now = issuer.clock.now();
     let settings = issuer.settings();
+    let notices = Notices::new(issuer);
     let ended: Result<usize, Denied> = issuer
         .store
         .write_for_user(user, move |tx| {
             let user = tx.user(user)?.ok_or(OperatorRule::NoUser)?;
-            act(&ChangeContext { tx, user, by: &by, settings: &settings, now })
+            act(&ChangeContext { tx, user, by: &by, settings: &settings, notices: &notices, now })
         })
         .await;
     issuer.counted_ended(ended?);
@@ -162,6 +173,11 @@ async fn apply(
 impl ChangeContext<'_> {
     fn record(&self, action: Action, detail: String) -> Result<(), Denied> {
         Ok(self.tx.record(&self.by.entry(self.now, action, Some(self.user.id), detail))?)
+    }
+
+    /// Queues the e-mail to the owner. Call it after the changes were recorded.
+    fn notify(&self, changes: &[AccountChange]) -> Result<(), Denied> {
+        Ok(self.notices.queue(self.tx, &self.user, changes)?)
     }
 
     /// Refuses if no other active superuser remains, unless the operator uses the command line.
@@ -193,7 +209,8 @@ impl ChangeContext<'_> {
         self.tx.set_password(self.user.id, hash, temporary.then_some(self.now))?;
         let count = self.end_all(EndReason::Operator)?;
         let kind = if temporary { "temporary password; " } else { "" };
-        self.record(Action::PasswordSet, format!("{kind}{}", ended_sessions_detail(count))).map(|()| count)
+        self.record(Action::PasswordSet, format!("{kind}{}", ended_sessions_detail(count)))?;
+        self.notify(&[AccountChange::Password]).map(|()| count)
     }
 
     fn set_claims(&self, claims: &Claims) -> Result<(), Denied> {
@@ -205,6 +222,18 @@ impl ChangeContext<'_> {
     fn end_sessions(&self) -> Result<usize, Denied> {
         let count = self.end_all(EndReason::Operator)? + self.tx.end_admin_sessions_of(self.user.id, None)?;
         self.record(Action::SessionsEnded, ended_sessions_detail(count)).map(|()| count)
+    }
+
+    fn unlink(&self, provider: Option<&ProviderName>) -> Result<(), Denied> {
+        let mut changes = Vec::new();
+        for account in self.tx.social_accounts_of(self.user.id)? {
+            if provider.is_none_or(|provider| *provider == account.provider) {
+                self.tx.unlink_social_account(self.user.id, &account.provider)?;
+                self.record(Action::SocialUnlinked, account.provider.to_string())?;
+                changes.push(AccountChange::Unlinked(account.provider));
+            }
+        }
+        if changes.is_empty() { Err(OperatorRule::NotLinked.into()) } else { self.notify(&changes) }
     }
 
     fn delete(&self) -> Result<(), Denied> {
@@ -240,6 +269,7 @@ impl ChangeContext<'_> {
     fn set_login_names(&self, username: &Username, email: Option<&Email>) -> Result<(), Denied> {
         let tx = self.tx;
         let user = &self.user;
+        let mut changes = Vec::new();
         // Compares the written form and not the look-up key, because a change of case is a change.
         if email.map(Email::as_str) != user.email.as_ref().map(Email::as_str) {
             match email {
@@ -247,6 +277,7 @@ impl ChangeContext<'_> {
                 None => tx.remove_email(user.id)?,
             }
             self.record(Action::EmailChanged, email.map_or("none", Email::as_str).to_owned())?;
+            changes.push(AccountChange::Email);
         }
         if username.as_str() != user.username.as_str() {
             if *username != user.username {
@@ -257,8 +288,9 @@ impl ChangeContext<'_> {
             }
             tx.set_username(user.id, username)?;
             self.record(Action::UsernameChanged, username.to_string())?;
+            changes.push(AccountChange::Username);
         }
-        Ok(())
+        self.notify(&changes)
     }
 
     fn set_rights(&self, is_staff: bool, is_superuser: bool) -> Result<(), Denied> {
@@ -271,7 +303,12 @@ impl ChangeContext<'_> {
         self.tx.set_rights(self.user.id, is_staff, is_superuser)?;
         let yes_or_no = |flag| if flag { "yes" } else { "no" };
         let detail = format!("superuser: {}, staff: {}", yes_or_no(is_superuser), yes_or_no(is_staff));
-        self.record(Action::RightsChanged, detail)
+        self.record(Action::RightsChanged, detail)?;
+        match (self.user.is_superuser, is_superuser) {
+            (false, true) => self.notify(&[AccountChange::SuperuserGranted]),
+            (true, false) => self.notify(&[AccountChange::SuperuserRemoved]),
+            _ => Ok(()),
+        }
     }
 }
 

@@ -10,9 +10,12 @@ use minijinja::value::Value;
 
 use super::message::RenderedMail;
 use super::site::Site;
+use crate::domain::account_change::AccountChange;
 use crate::domain::duration::in_words;
 use crate::domain::reset_code::ResetCode;
 use crate::domain::secret::SecretText;
+use crate::domain::social::ProviderName;
+use crate::domain::time::Timestamp;
 use crate::domain::user::{Email, Username};
 use crate::template::{TemplateError, TemplateSet};
 
@@ -38,6 +41,18 @@ pub enum Mail {
         /// How long it is valid.
         valid_for: Duration,
     },
+    /// What changed in an account. Template `account_notice`: `username`, `changes` (a list of sentences), `at` (UTC),
+    /// `contact` (none if it is not configured).
+    AccountNotice {
+        /// The user name before the changes.
+        username: Username,
+        /// The changes, at least one.
+        changes: Vec<AccountChange>,
+        /// When they were made.
+        at: Timestamp,
+        /// Whom the user contacts; `None`: the operator.
+        contact: Option<String>,
+    },
     /// The e-mail with which operators test the delivery. Template `test`: no further fields.
     Test,
 }
@@ -48,6 +63,7 @@ impl Mail {
         match self {
             Self::ResetCode { .. } => "reset_code",
             Self::RestoreLink { .. } => "restore_link",
+            Self::AccountNotice { .. } => "account_notice",
             Self::Test => "test",
         }
     }
@@ -57,7 +73,7 @@ impl Mail {
     pub fn valid_for(&self) -> Option<Duration> {
         match self {
             Self::ResetCode { valid_for, .. } | Self::RestoreLink { valid_for, .. } => Some(*valid_for),
-            Self::Test => None,
+            Self::AccountNotice { .. } | Self::Test => None,
         }
     }
 
@@ -66,7 +82,7 @@ impl Mail {
     pub fn has_secret(&self) -> bool {
         match self {
             Self::ResetCode { .. } | Self::RestoreLink { .. } => true,
-            Self::Test => false,
+            Self::AccountNotice { .. } | Self::Test => false,
         }
     }
 
@@ -76,6 +92,7 @@ impl Mail {
         let extreme = format!("O'<b>Hara</b> & {}", "ß".repeat(100));
         let users = ["anna", &extreme].into_iter().filter_map(|name| Username::parse(name).ok());
         let of_each_kind = users.flat_map(|username| {
+            let linked = ProviderName::parse("github").ok().map(AccountChange::Linked);
             let link = SecretText::new("https://example.com/restore?restoring=sample&x=1".to_owned());
             [
                 Self::ResetCode {
@@ -83,7 +100,13 @@ impl Mail {
                     code: ResetCode::from_random([7; 12]),
                     valid_for: Duration::from_mins(15),
                 },
-                Self::RestoreLink { username, link, valid_for: Duration::from_hours(1) },
+                Self::RestoreLink { username: username.clone(), link, valid_for: Duration::from_hours(1) },
+                Self::AccountNotice {
+                    username,
+                    changes: [AccountChange::Password, AccountChange::Email].into_iter().chain(linked).collect(),
+                    at: Timestamp::from_unix(1_700_000_000),
+                    contact: Some("help@example.com".to_owned()),
+                },
             ]
         });
         of_each_kind.chain([Self::Test]).collect()
@@ -97,6 +120,11 @@ impl Mail {
             Self::RestoreLink { username, link, valid_for } => context! {
                 site => site.clone(), username => username.as_str(), link => link.expose(), valid_for => in_words(*valid_for),
             },
+            Self::AccountNotice { username, changes, at, contact } => context! {
+                site => site.clone(), username => username.as_str(), contact => contact.as_deref(),
+                changes => changes.iter().map(ToString::to_string).collect::<Vec<_>>(),
+                at => format!("{} UTC", at.to_string().replace('T', " ").trim_end_matches('Z')),
+            },
             Self::Test => context! { site => site.clone() },
         }
     }
@@ -108,8 +136,11 @@ macro_rules! built_in {
         [$(($name, include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/templates/mail/", $name)))),*]
     };
 }
-const BUILT_IN: [(&str, &str); 10] = built_in![
+const BUILT_IN: [(&str, &str); 13] = built_in![
     "layout.html",
+    "account_notice/subject.txt",
+    "account_notice/body.txt",
+    "account_notice/body.html",
     "reset_code/subject.txt",
     "reset_code/body.txt",
     "reset_code/body.html",
@@ -222,7 +253,7 @@ mod tests {
     #[test]
     fn every_template_renders_every_sample() {
         let mails = rendered(&load(None).unwrap());
-        assert_eq!(mails.len(), 5);
+        assert_eq!(mails.len(), 7);
         for (mail, sample) in mails.iter().zip(Mail::samples()) {
             let html = mail.html.replace("&#x2f;", "/").replace("&amp;", "&");
             assert!(!mail.subject.is_empty() && !mail.subject.contains(['\r', '\n']), "{}", mail.subject);
@@ -231,6 +262,7 @@ mod tests {
             let secret = match &sample {
                 Mail::ResetCode { code, .. } => code.grouped(),
                 Mail::RestoreLink { link, .. } => link.expose().to_owned(),
+                Mail::AccountNotice { .. } => "help@example.com".to_owned(),
                 Mail::Test => continue,
             };
             assert!(mail.text.lines().any(|line| line == secret), "{secret} is on its own line in {}", mail.text);
@@ -252,7 +284,7 @@ mod tests {
         let previews = loaded.unwrap().previews().unwrap();
         assert_eq!(
             previews.iter().map(|preview| preview.template).collect::<Vec<_>>(),
-            ["reset_code", "restore_link", "test"]
+            ["reset_code", "restore_link", "account_notice", "test"]
         );
         assert_eq!(previews[0].rendered.subject, "Code for anna");
         assert_eq!(previews[0].own_files, [folder.path().join("mail/reset_code/subject.txt")]);

@@ -123,8 +123,6 @@ pub trait WriteSessions {
     ) -> Result<usize, StoreError>;
     /// Ends all live sessions of all users. Returns how many.
     fn end_all_sessions(&self, now: Timestamp, reason: EndReason) -> Result<usize, StoreError>;
-    /// Records that the user of a session that was opened with a temporary password has set a new password.
-    fn clear_temporary(&self, id: SessionId) -> Result<(), StoreError>;
     /// Deletes at most `limit` sessions that expired on a day (UTC) before the day of `before`. Returns how many.
     fn cleanup_sessions(&self, before: Timestamp, limit: u32) -> Result<usize, StoreError>;
 }

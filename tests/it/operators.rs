@@ -194,7 +194,7 @@ async fn a_waiting_email_shows_its_recipient_and_a_finished_one_is_not_retried()
     given_up.map_err(|error: countersign::store::StoreError| error).unwrap();
     let denied = outbox::RetryMail { id: mail.id, by }.run(issuer).await;
     assert!(matches!(denied, Err(Denied::Rule(OperatorRule::NotWaiting))), "{denied:?}");
-    assert_eq!(outbox::previews(issuer).unwrap().len(), 3);
+    assert_eq!(outbox::previews(issuer).unwrap().len(), 4);
 }
 
 #[tokio::test]

@@ -180,7 +180,8 @@ async fn a_kill_loses_no_acknowledged_write() {
     let live = server.token("anna").await;
     let ended = server.token("anna").await;
     let new = json!({"password": "another valid password"});
-    server.post("/update_profile", Some(&live), &new).await.is(200);
+    let changed = server.post("/update_profile", Some(&live), &new).await.is(200).json();
+    let live = changed["jwt"].as_str().unwrap().to_owned();
     let issuer = server.url.clone();
     let before = server.get("/liveliness").await.json();
     assert_eq!(before["starts"], 1);
@@ -213,7 +214,8 @@ async fn two_servers_on_one_folder_share_their_state() {
     let other = first.token("anna").await;
     second.post("/renew_token", Some(&token), &json!({})).await.is(200);
     let new = json!({"password": "another valid password"});
-    second.post("/update_profile", Some(&token), &new).await.is(200);
+    let changed = second.post("/update_profile", Some(&token), &new).await.is(200).json();
+    let token = changed["jwt"].as_str().unwrap().to_owned();
     first.post("/renew_token", Some(&other), &json!({})).await.refuses(401, "not_signed_in");
     first.post("/renew_token", Some(&token), &json!({})).await.is(200);
 

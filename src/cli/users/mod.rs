@@ -14,6 +14,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::domain::claims::Claims;
 use crate::domain::field::FieldProblem;
+use crate::domain::social::ProviderName;
 use crate::domain::user::{Email, User, Username};
 use crate::issuer::Issuer;
 use crate::issuer::register::Register;
@@ -70,6 +71,13 @@ pub enum UsersCommand {
     },
     /// Set the superuser right or the e-mail address of a user
     Set(set::UserSetArgs),
+    /// Unlink accounts at providers, so that they no longer open the account of a user
+    Unlink {
+        /// The user, by name or e-mail address
+        name: String,
+        /// The provider, such as google; without it, every provider
+        provider: Option<String>,
+    },
     /// Set the additional claims in the tokens of a user
     SetClaims {
         /// The user, by name or e-mail address
@@ -124,6 +132,13 @@ impl UsersCommand {
                 })?;
             }
             Self::Set(set) => set.run(config)?,
+            Self::Unlink { name, provider } => {
+                let provider = provider.map(|name| ProviderName::parse(&name)).transpose();
+                let provider = provider.map_err(|problem| anyhow!("cannot unlink: {problem}"))?;
+                change(config, &name, UserChange::Unlink(provider), |user| {
+                    format!("Unlinked {user}. The accounts at the provider no longer open this user's account.")
+                })?;
+            }
             Self::SetClaims { name, claims } => {
                 let claims = Claims::parse(&claims)?;
                 change(config, &name, UserChange::SetClaims(claims), |user| {

@@ -13,6 +13,7 @@ use crate::domain::session::SESSIONS_MAX;
 use crate::domain::user::{Login, User};
 use crate::issuer::authenticate_password::{AdmittedUsers, PasswordAttempt};
 use crate::issuer::context::{Caller, Issuer};
+use crate::issuer::notices::Notices;
 use crate::issuer::refusal::Refusal;
 use crate::store::{StoreError, Write};
 use crate::throttle::prefix;
@@ -75,10 +76,12 @@ impl SignInAdmin {
         };
         let factor = attempt.authenticate(issuer).await?;
         let (token, new) = NewSession::of(issuer, factor.user().id, from);
+        let notices = Notices::new(issuer);
         let finish = move |tx: &dyn Write, user: User| {
             for replaced in &replaced {
                 tx.end_admin_session(*replaced)?;
             }
+            notices.sign_in(tx, &user, Some(from.address))?;
             new.open(tx, user.id)
         };
         factor.complete(finish).await?;

@@ -9,6 +9,7 @@ use crate::domain::id::{Subject, UserId};
 use crate::domain::password::Password;
 use crate::domain::reset_code::temporary_password;
 use crate::domain::session::Session;
+use crate::domain::social::ProviderName;
 use crate::domain::time::Timestamp;
 use crate::domain::user::{Email, Login, NewUser, User, Username};
 use crate::issuer::context::Issuer;
@@ -76,6 +77,8 @@ pub struct UserDetails {
     pub sessions: Vec<Session>,
     /// The last addresses of sign-ins and password resets, newest first, with the last date of each.
     pub addresses: Vec<(IpAddr, Timestamp)>,
+    /// The providers at which the user has linked accounts.
+    pub linked: Vec<ProviderName>,
     /// The newest audit entries about the user.
     pub lines: Vec<AuditLine>,
     /// Whether the user is the last active superuser, who cannot be disabled, demoted or deleted in the admin zone.
@@ -93,6 +96,7 @@ pub async fn details(issuer: &Issuer, id: UserId) -> Result<Option<UserDetails>,
         Ok(Some(UserDetails {
             sessions,
             addresses: tx.known_addresses(id)?,
+            linked: tx.social_accounts_of(id)?.into_iter().map(|account| account.provider).collect(),
             lines: tx.audit_lines(Some(id), LINES)?,
             is_last_superuser: user.is_superuser && user.is_active && !tx.other_superuser(id)?,
             user,

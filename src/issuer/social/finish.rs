@@ -6,6 +6,7 @@ use super::link::{self, new_account};
 use super::provider::{other_issuer, provider, provider_refusal};
 use super::refusal::{SocialError, SocialRefusal};
 use super::tokens::{SealedTokens, seal_identity};
+use crate::domain::account_change::AccountChange;
 use crate::domain::audit::{Action, AuditEntry};
 use crate::domain::count::Count;
 use crate::domain::dialect::Dialect;
@@ -20,6 +21,7 @@ use crate::domain::time::Timestamp;
 use crate::domain::user::{Email, Login, NewUser, User};
 use crate::issuer::authenticate_password::admit_success;
 use crate::issuer::context::{Caller, Issuer};
+use crate::issuer::notices::Notices;
 use crate::issuer::register;
 use crate::issuer::sign_in;
 use crate::issuer::signed_in::SignedIn;
@@ -120,6 +122,7 @@ struct SignInWithProvider {
     /// Makes the last of the candidate user names unique.
     random: u32,
     address: IpAddr,
+    notices: Notices,
 }
 
 /// The result of one transaction.
@@ -143,7 +146,7 @@ impl SignInWithProvider {
         let tokens = seal_identity(issuer, &identity);
         let sub = Subject(issuer.random.uuid());
         let random = u32::from_be_bytes(issuer.random.bytes());
-        Self { identity, tokens, session, sub, random, address: from.address }
+        Self { identity, tokens, session, sub, random, address: from.address, notices: Notices::new(issuer) }
     }
 
     async fn run(self, issuer: &Issuer) -> Result<SignedIn, SocialError> {
@@ -201,16 +204,19 @@ impl SignInWithProvider {
             }
             (LinkDecision::ByEmail, Some(user)) => {
                 self.link(tx, user.id)?;
+                self.notices.queue(tx, &user, &[AccountChange::Linked(self.identity.provider.clone())])?;
                 user.id
             }
             (LinkDecision::Linked | LinkDecision::ByEmail, None) => return Err(SocialRefusal::NotStarted.into()),
         };
         let session = Session { user, ..self.session.clone() };
+        let missing = || StoreError::Fault("the signed-in user is missing".to_owned());
         let ended = sign_in::open_session(tx, &session)?;
+        self.notices.sign_in(tx, &tx.user(user)?.ok_or_else(missing)?, Some(self.address))?;
         tx.record_sign_in(user, self.at(), Some(prefix(self.address)))?;
         let detail = format!("{} {} via {}", session.opened_by, session.id, self.identity.provider);
         tx.record(&AuditEntry::by_user(self.at(), Action::SignedIn, user, self.address, detail))?;
-        let user = tx.user(user)?.ok_or_else(|| StoreError::Fault("the signed-in user is missing".to_owned()))?;
+        let user = tx.user(user)?.ok_or_else(missing)?;
         Ok(SignInStep::SignedIn(Box::new(SignedIn::authenticated(user, session)), ended))
     }
 

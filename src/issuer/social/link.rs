@@ -3,6 +3,7 @@
 use super::provider::other_issuer;
 use super::refusal::{SocialError, SocialRefusal};
 use super::tokens::{SealedTokens, seal_identity};
+use crate::domain::account_change::AccountChange;
 use crate::domain::audit::{Action, AuditEntry};
 use crate::domain::id::{SessionId, Subject, UserId};
 use crate::domain::social::{SocialAccount, SocialIdentity};
@@ -10,6 +11,7 @@ use crate::domain::time::Timestamp;
 use crate::issuer::authenticate::{live_session, live_user};
 use crate::issuer::change_permit::check_ordinary;
 use crate::issuer::context::{Caller, Issuer};
+use crate::issuer::notices::Notices;
 use crate::issuer::refusal::{Refusal, Unauthenticated};
 use crate::issuer::signed_in::SignedIn;
 
@@ -32,10 +34,12 @@ pub async fn link(
     let session = signed_in.session().id;
     let user = signed_in.user().id;
     let configured = identity.issuer.clone();
+    let notices = Notices::new(issuer);
     let of_other_issuer: Result<Option<SocialAccount>, SocialError> = issuer
         .store
         .write(move |tx| {
-            check_ordinary(&live_user(tx, session, &settings, now)?)?;
+            let owner = live_user(tx, session, &settings, now)?;
+            check_ordinary(&owner)?;
             let provider = &identity.provider;
             match tx.social_account(provider, &identity.social_id)? {
                 Some(account) if account.user == user => {
@@ -56,6 +60,7 @@ pub async fn link(
             }
             tx.link_social_account(&new_account(&identity, tokens.clone(), user, now))?;
             tx.record(&AuditEntry::by_user(now, Action::SocialLinked, user, from.address, provider.to_string()))?;
+            notices.queue(tx, &owner, &[AccountChange::Linked(provider.clone())])?;
             Ok(None)
         })
         .await;

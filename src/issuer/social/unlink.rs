@@ -2,6 +2,7 @@
 
 use super::permission::may_change_sign_in_methods;
 use super::refusal::{SocialError, SocialRefusal};
+use crate::domain::account_change::AccountChange;
 use crate::domain::audit::{Action, AuditEntry};
 use crate::domain::id::UserId;
 use crate::domain::social::{ProviderName, SocialAccount};
@@ -9,6 +10,7 @@ use crate::domain::time::Timestamp;
 use crate::issuer::authenticate::live_user;
 use crate::issuer::change_permit::{ChangePermit, OwnerProof};
 use crate::issuer::context::{Caller, Issuer};
+use crate::issuer::notices::Notices;
 use crate::issuer::signed_in::SignedIn;
 use crate::store::{StoreError, Write};
 
@@ -40,6 +42,7 @@ impl UnlinkAccount {
         let now = issuer.clock.now();
         let settings = issuer.settings();
         let session = signed_in.session().id;
+        let notices = Notices::new(issuer);
         let offered = issuer.providers.offered();
         let offered: OfferedProviders =
             offered.map(|provider| (provider.name().clone(), provider.issuer().to_owned())).collect();
@@ -59,24 +62,27 @@ impl UnlinkAccount {
                 tx.unlink_social_account(user.id, &provider)?;
                 let detail = provider.to_string();
                 let entry = AuditEntry::by_user(now, Action::SocialUnlinked, user.id, from.address, detail);
-                Ok(tx.record(&entry)?)
+                tx.record(&entry)?;
+                Ok(notices.queue(tx, &user, &[AccountChange::Unlinked(provider.clone())])?)
             })
             .await
     }
 }
 
-/// Unlinks all of a user's accounts at providers. An attacker who does not own the user's e-mail address may have
-/// linked them.
+/// Unlinks all of a user's accounts at providers, and returns these changes. An attacker who does not own the user's
+/// e-mail address may have linked them.
 pub(in crate::issuer) fn unlink_all(
     tx: &dyn Write,
     user: UserId,
     from: Caller,
     now: Timestamp,
-) -> Result<(), StoreError> {
+) -> Result<Vec<AccountChange>, StoreError> {
+    let mut changes = Vec::new();
     for account in tx.social_accounts_of(user)? {
         tx.unlink_social_account(user, &account.provider)?;
         let detail = format!("{}: linked before the address was verified", account.provider);
         tx.record(&AuditEntry::by_user(now, Action::SocialUnlinked, user, from.address, detail))?;
+        changes.push(AccountChange::Unlinked(account.provider));
     }
-    Ok(())
+    Ok(changes)
 }

@@ -53,7 +53,7 @@ macro_rules! conformance {
                 live_sessions_are_listed, the_oldest_live_session_is_found,
                 cleanup_removes_expired_sessions,
                 a_session_is_found_by_the_prefix_of_its_id,
-                the_temporary_password_mark_is_cleared, live_sessions_are_paged_newest_first;
+                live_sessions_are_paged_newest_first;
             refresh: a_refresh_advances_the_session_it_was_shown, a_refresh_gives_a_session_a_key,
                 a_refresh_may_change_nothing, repeats_of_a_refresh_are_counted,
                 a_refresh_may_run_a_write, one_of_concurrent_refreshes_advances_a_session,

@@ -189,16 +189,6 @@ pub(crate) async fn a_session_is_found_by_the_prefix_of_its_id(store: &RetryingS
     }
 }
 
-pub(crate) async fn the_temporary_password_mark_is_cleared(store: &RetryingStore) {
-    let ann = insert(store, new_user("ann")).await;
-    for number in [1, 2] {
-        open(store, Session { temporary_since: Some(at(900)), ..session(number, ann) }).await;
-    }
-    write(store, |tx| tx.clear_temporary(sid(1))).await;
-    assert_eq!(stored_session(store, sid(1)).await.map(|session| session.temporary_since), Some(None));
-    assert_eq!(stored_session(store, sid(2)).await.map(|session| session.temporary_since), Some(Some(at(900))));
-}
-
 pub(crate) async fn live_sessions_are_paged_newest_first(store: &RetryingStore) {
     let ann = insert(store, new_user("ann")).await;
     let bob = insert(store, new_user("bob")).await;

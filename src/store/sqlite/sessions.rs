@@ -361,11 +361,6 @@ impl WriteSessions for Tx<'_> {
         self.execute(END_ALL, params![now.unix(), reason.name()])
     }
 
-    fn clear_temporary(&self, id: SessionId) -> Result<(), StoreError> {
-        self.execute("UPDATE sessions SET temporary_since = NULL WHERE id = ?1", [id.0.as_bytes()])?;
-        Ok(())
-    }
-
     fn cleanup_sessions(&self, before: Timestamp, limit: u32) -> Result<usize, StoreError> {
         self.execute(CLEANUP, params![day(before), before.unix(), limit])
     }

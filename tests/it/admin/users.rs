@@ -35,7 +35,8 @@ pub(super) fn audited_by_root(action: &str) -> (String, Option<String>) {
 async fn unauthenticated_requests_see_and_change_nothing() {
     let (server, mut browser, page) = with_anna().await;
     let mut anonymous = AdminBrowser::new(&server);
-    let actions = ["disable", "end-sessions", "password", "rights", "delete"].map(|action| format!("{page}/{action}"));
+    let actions =
+        ["disable", "end-sessions", "password", "rights", "unlink", "delete"].map(|action| format!("{page}/{action}"));
     let pages = ["/admin/users", "/admin/users/new", "/admin/sessions", &page];
     for path in pages.into_iter().chain(actions.iter().map(String::as_str)) {
         let response = anonymous.open(path).await;

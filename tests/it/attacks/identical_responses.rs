@@ -20,7 +20,8 @@ const RESETS: [(&str, &str); 3] =
     [("/request_password_reset", "email"), ("/restore", "restoring_email"), ("/restore", "email")];
 
 async fn server() -> TestServer {
-    let server = TestServer::with("throttle.sign_in_per_account = '1000/5m'").await;
+    let server =
+        TestServer::with("throttle.sign_in_per_account = '1000/5m'\nthrottle.sign_in_per_name = '1000/5m'").await;
     for name in ["anna", "ben"] {
         server.register(name).await;
     }

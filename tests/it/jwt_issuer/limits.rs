@@ -20,14 +20,14 @@ fn assert_throttled(response: &ServerResponse, seconds: u64) {
 }
 
 #[tokio::test]
-async fn an_account_has_ten_failed_sign_ins_and_then_one_a_minute() {
+async fn a_name_has_ten_failed_sign_ins_and_then_one_a_minute() {
     let server = TestServer::with_anna().await;
     for number in 0..10_u8 {
         sign_in(&server, &format!("198.51.100.{number}"), "anna", "wrong").await.is(401);
     }
     for from in [ATTACKER, "198.51.100.67"] {
         assert_throttled(&sign_in(&server, from, "anna", "wrong").await, 60);
-        assert_throttled(&sign_in(&server, from, "ANNA@example.com", PASSWORD).await, 60);
+        assert_throttled(&sign_in(&server, from, "ANNA", PASSWORD).await, 60);
     }
     insta::assert_snapshot!(sign_in(&server, ATTACKER, "anna", "wrong").await.text, @r#"{"status":"ERROR","code":"too_many_tries","message":"too many attempts; retry after the time in Retry-After"}"#);
     server.clock.advance(Duration::from_mins(1));
@@ -35,6 +35,83 @@ async fn an_account_has_ten_failed_sign_ins_and_then_one_a_minute() {
     assert_throttled(&sign_in(&server, ATTACKER, "anna", "wrong").await, 60);
     server.clock.advance(Duration::from_mins(1));
     sign_in(&server, ATTACKER, "anna", PASSWORD).await.is(200);
+}
+
+/// The numbers are the same for the two names of one account, for names of two accounts and for names that no user has.
+#[tokio::test]
+async fn failed_sign_ins_do_not_reveal_which_names_belong_together() {
+    for [first, second] in [
+        ["anna", "anna@example.com"],
+        ["anna@example.com", "anna"],
+        ["anna", "ben@example.com"],
+        ["nobody", "nobody@example.com"],
+        ["nobody@example.com", "anna"],
+    ] {
+        let server = TestServer::with_anna().await;
+        server.register("ben").await;
+        let names = format!("{first} {second}");
+        for number in 0..10_u8 {
+            sign_in(&server, &format!("198.51.100.{number}"), first, "wrong").await.is(401);
+        }
+        assert_throttled(&sign_in(&server, ATTACKER, &first.to_uppercase(), "wrong").await, 60);
+        for number in 10..20_u8 {
+            let response = sign_in(&server, &format!("198.51.100.{number}"), second, "wrong").await;
+            assert_eq!(response.status, 401, "{names}: {response:#?}");
+        }
+        assert_throttled(&sign_in(&server, ATTACKER, second, "wrong").await, 60);
+        // Each name has one more attempt a minute, whether or not the other had one.
+        server.clock.advance(Duration::from_mins(1));
+        for name in [first, second] {
+            assert_eq!(sign_in(&server, ATTACKER, name, "wrong").await.status, 401, "{names}: {name}");
+            assert_throttled(&sign_in(&server, ATTACKER, name, "wrong").await, 60);
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_account_has_twenty_failed_sign_ins_by_all_its_names() {
+    let server = TestServer::with("throttle.sign_in_per_name = '15/5m'").await;
+    server.register("anna").await;
+    for name in ["anna", "anna@example.com"] {
+        for _ in 0..10 {
+            sign_in(&server, ATTACKER, name, "wrong").await.is(401);
+        }
+    }
+    for name in ["anna", "anna@example.com"] {
+        assert_throttled(&sign_in(&server, ATTACKER, name, PASSWORD).await, 60);
+    }
+}
+
+#[tokio::test]
+async fn changes_of_names_and_addresses_are_limited_and_refused_ones_count() {
+    let server = TestServer::with_anna().await;
+    server.register("ben").await;
+    let login = server.post("/api/login/", &json!({"email": "anna", "password": PASSWORD})).await.is(200).json();
+    let access = login["access_token"].as_str().unwrap().to_owned();
+    let jwt = server.token("anna").await;
+    let me = async |method: &str, body: &serde_json::Value| {
+        let request = server.request(method.parse().unwrap(), "/api/me/").bearer_auth(&access).json(body);
+        ServerResponse::send(request).await
+    };
+    for number in 0..3 {
+        let taken = json!({"username": format!("candidate{number}"), "email": "ben@example.com"});
+        me("PATCH", &taken).await.is(400);
+        me("PUT", &json!({"username": "ben"})).await.is(400);
+        server.post_as(&jwt, "/update_profile", &json!({"email": "ben@example.com"})).await.is(409);
+    }
+    me("PATCH", &json!({"username": "anna other"})).await.is(200);
+    for (method, body) in [
+        ("PATCH", json!({"username": "ben"})),
+        ("PUT", json!({"email": "ben@example.com"})),
+        ("PATCH", json!({"username": "anna third"})),
+    ] {
+        assert_eq!(me(method, &body).await.is(429).header("retry-after"), "300");
+    }
+    assert_throttled(&server.post_as(&jwt, "/update_profile", &json!({"email": "ben@example.com"})).await, 300);
+    // The limit is the account's: another user is not affected, and neither is a change of the password.
+    let ben = server.token("ben").await;
+    server.post_as(&ben, "/update_profile", &json!({"email": "anna@example.com"})).await.is(409);
+    server.post_as(&jwt, "/update_profile", &json!({"password": "another valid password"})).await.is(200);
 }
 
 #[tokio::test]

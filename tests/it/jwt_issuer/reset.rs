@@ -101,7 +101,10 @@ async fn a_code_gives_a_temporary_password_that_must_be_changed() {
     let same = server.post_as(token, "/update_profile", &json!({"password": temporary})).await;
     same.refuses(400, "invalid_field");
     assert_eq!(same.json()["message"], "password must differ from the current password");
-    server.post_as(token, "/update_profile", &json!({"password": NEW})).await.is(200);
+    let changed = server.post_as(token, "/update_profile", &json!({"password": NEW})).await.is(200).json();
+    assert_eq!(changed.get("must_change_password"), None);
+    let token = changed["jwt"].as_str().unwrap();
+    assert_eq!(token::claims(token).get("must_change_password"), None);
     let renewed = server.post_as(token, "/renew_token", &json!({})).await.is(200).json();
     assert_eq!(token::claims(renewed["token"].as_str().unwrap()).get("must_change_password"), None);
     let sign_in = server.post("/auth", &json!({"username": "anna", "password": NEW})).await;

@@ -65,9 +65,11 @@ async fn a_token_of_an_ended_session_is_rejected() {
     let token = sign_in(&server, "anna", PASSWORD).await;
     let other = sign_in(&server, "anna", PASSWORD).await;
     let body = json!({"password": "another battery horse"});
-    server.post_as(&other, "/update_profile", &body).await.is(200);
+    let changed = server.post_as(&other, "/update_profile", &body).await.is(200).json();
+    let opened = changed["jwt"].as_str().unwrap();
     refresh(&server, "/refresh", &token).await.is(401);
     server.post("/validation", &json!({"token": token})).await.is(401);
     server.post("/get_user_by_jwt", &json!({"token": token})).await.is(401);
-    server.post("/validation", &json!({"token": other})).await.is(200);
+    server.post("/validation", &json!({"token": other})).await.is(401);
+    server.post("/validation", &json!({"token": opened})).await.is(200);
 }

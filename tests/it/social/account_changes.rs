@@ -2,13 +2,15 @@
 
 use std::time::Duration;
 
-use countersign::issuer::users::UserChange;
+use countersign::domain::social::ProviderName;
+use countersign::issuer::users::{UserChange, find};
+use countersign::issuer::{Denied, OperatorRule};
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::SocialFixture;
 use super::browser::Browser;
-use crate::support::{PASSWORD, ServerResponse};
+use crate::support::{PASSWORD, ServerResponse, wait_until};
 
 const MINUTES_5: Duration = Duration::from_mins(5);
 
@@ -112,4 +114,25 @@ async fn the_address_of_a_superuser_opens_no_account() {
         assert_eq!(fixture.name(&token), "ann", "{provider}");
         assert_eq!(fixture.count()[..2], [2, 1], "{provider}");
     }
+}
+
+#[tokio::test]
+async fn operators_unlink_the_accounts_of_a_superuser() {
+    let Some(fixture) = SocialFixture::with_anna().await else { return };
+    let browser = Browser::new();
+    fixture.sign_in_with_password(&browser, "anna").await;
+    fixture.link(&browser, "corp", "ann").await.is(302);
+    fixture.link(&browser, "github", "ann").await.is(302);
+    make_superuser(&fixture).await;
+    let corp = ProviderName::parse("corp").unwrap();
+    fixture.server.change("anna", UserChange::Unlink(Some(corp.clone()))).await;
+    assert_eq!(fixture.count()[1], 1);
+    fixture.server.change("anna", UserChange::Unlink(None)).await;
+    assert_eq!(fixture.count()[1], 0);
+    let anna = find(&fixture.server.issuer, "anna").await.unwrap().unwrap();
+    for provider in [Some(corp), None] {
+        let denied = UserChange::Unlink(provider).run(&anna, &fixture.server.issuer).await;
+        assert!(matches!(denied, Err(Denied::Rule(OperatorRule::NotLinked))), "{denied:?}");
+    }
+    wait_until("the notices are sent", async || fixture.server.notices().len() == 5).await;
 }

@@ -33,11 +33,22 @@ impl Mail {
     }
 }
 
-/// All e-mails in the folder, sorted by outbox id: the order in which they were queued.
+/// The notices about changes of accounts in the folder, in the order in which they were queued.
+pub fn notices(folder: &Path) -> Vec<Mail> {
+    read(folder, true)
+}
+
+/// All other e-mails in the folder, in the order in which they were queued.
 pub fn all(folder: &Path) -> Vec<Mail> {
+    read(folder, false)
+}
+
+/// Reads e-mails, sorted by outbox id.
+fn read(folder: &Path, notices: bool) -> Vec<Mail> {
     let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
     let mut paths: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
     paths.retain(|path| path.extension().is_some_and(|kind| kind == "eml"));
+    paths.retain(|path| path.to_string_lossy().ends_with("-account_notice.eml") == notices);
     // The file name is `<time>-<id>-<template>.eml`. The time is not unique: several e-mails may be sent in one second.
     let id = |path: &std::path::PathBuf| -> u64 {
         path.file_name().unwrap().to_str().unwrap().split('-').nth(1).unwrap().parse().unwrap()

@@ -172,7 +172,12 @@ impl TestServer {
         }
     }
 
-    /// The e-mails sent so far, in the order in which they were queued.
+    /// The notices about changes of accounts sent so far, in the order in which they were queued.
+    pub fn notices(&self) -> Vec<mail::Mail> {
+        mail::notices(&self.path("data/mail"))
+    }
+
+    /// The other e-mails sent so far, in the order in which they were queued.
     pub fn emails(&self) -> Vec<mail::Mail> {
         mail::all(&self.path("data/mail"))
     }

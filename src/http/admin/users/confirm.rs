@@ -9,6 +9,7 @@ use minijinja::value::Value;
 use super::temporary_password::TemporaryPasswordPage;
 use super::user_path::UserPath;
 use crate::domain::duration::rounded_down;
+use crate::domain::social::ProviderName;
 use crate::domain::user::User;
 use crate::http::admin::samples;
 use crate::http::admin::zone::{AdminPath, SteppedUp, Superuser};
@@ -27,15 +28,17 @@ enum UserAction {
     EndSessions,
     SetPassword,
     SetRights,
+    Unlink,
     Delete,
 }
 
 impl UserAction {
-    const ALL: [(Self, &'static str); 5] = [
+    const ALL: [(Self, &'static str); 6] = [
         (Self::Disable, "disable"),
         (Self::EndSessions, "end-sessions"),
         (Self::SetPassword, "password"),
         (Self::SetRights, "rights"),
+        (Self::Unlink, "unlink"),
         (Self::Delete, "delete"),
     ];
 
@@ -56,6 +59,7 @@ impl UserAction {
             Self::EndSessions => ["End all sessions of", "End all sessions"],
             Self::SetPassword => ["Set a temporary password for", "Set a temporary password"],
             Self::SetRights => ["Rights of", "Save the rights"],
+            Self::Unlink => ["Unlink the provider accounts of", "Unlink all provider accounts"],
             Self::Delete => ["Delete", "Delete this user permanently"],
         }
     }
@@ -71,6 +75,11 @@ impl UserAction {
             "Access tokens that were already issued cannot be revoked. The last of them expires within {}.",
             rounded_down(keys::policy(issuer).longest_access)
         );
+        let linked: Vec<&str> = details.linked.iter().map(ProviderName::as_str).collect();
+        let linked = match linked.as_slice() {
+            [] => "No account at a provider is linked.".to_owned(),
+            names => format!("Linked accounts: {}.", names.join(", ")),
+        };
         let sentences: &[&str] = match self {
             Self::Disable => &[
                 "The user can no longer sign in with a password or a provider until an operator enables the account.",
@@ -90,6 +99,11 @@ impl UserAction {
                 "A superuser can change every user (including you), every setting and every key in the admin zone.",
                 "Staff is a flag of Django. It has no effect in Countersign.",
                 "Tokens and sessions of applications do not change.",
+            ],
+            Self::Unlink => &[
+                &linked,
+                "They no longer open this account. If the user has no password, only a reset by e-mail opens it.",
+                "Sessions that were opened with a provider stay open. To end them, end all sessions.",
             ],
             Self::Delete => &[
                 "The account, its sessions, known addresses and linked providers are deleted. This cannot be undone.",
@@ -142,6 +156,7 @@ pub(super) async fn perform(
         UserAction::Delete => (UserChange::Delete, format!("The user {name} was deleted.")),
         UserAction::Disable => (UserChange::Disable, "The user was disabled.".to_owned()),
         UserAction::EndSessions => (UserChange::EndSessions, "All sessions were ended.".to_owned()),
+        UserAction::Unlink => (UserChange::Unlink(None), "All provider accounts were unlinked.".to_owned()),
         UserAction::SetRights => {
             let mut is_ticked = |name| form.text_or_empty(name) == "on";
             let is_staff = is_ticked("is_staff");

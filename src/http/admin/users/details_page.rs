@@ -11,6 +11,7 @@ use super::forms::{ClaimsForm, EditForm};
 use super::user_path::UserPath;
 use crate::domain::audit::AuditLine;
 use crate::domain::reset_code::Delivery;
+use crate::domain::social::ProviderName;
 use crate::domain::time::Timestamp;
 use crate::domain::user::{Email, User};
 use crate::http::admin::samples;
@@ -131,7 +132,7 @@ impl Page for UserDetailsPage {
     const TEMPLATE: &'static str = "admin/user.html";
 
     fn context(&self) -> Value {
-        let UserDetails { user, sessions, addresses, lines, is_last_superuser } = &self.details;
+        let UserDetails { user, sessions, addresses, linked, lines, is_last_superuser } = &self.details;
         let addresses =
             addresses.iter().map(|(address, at)| context! { address => address.to_string(), at => date_time(*at) });
         context! {
@@ -152,6 +153,7 @@ impl Page for UserDetailsPage {
             claims => self.claims.context(),
             sessions => sessions.iter().map(|session| session_row(session, None)).collect::<Value>(),
             addresses => addresses.collect::<Value>(),
+            linked => linked.iter().map(ToString::to_string).collect::<Vec<_>>(),
             lines => lines.iter().map(line).collect::<Value>(),
         }
     }
@@ -161,6 +163,7 @@ impl Page for UserDetailsPage {
             user,
             sessions,
             addresses: vec![(std::net::Ipv4Addr::LOCALHOST.into(), Timestamp::from_unix(1))],
+            linked: ProviderName::parse("github").into_iter().collect(),
             lines,
             is_last_superuser: true,
         };

@@ -35,6 +35,7 @@ fn routes() -> Router<Http> {
         .route("/admin/users/{id}/end-sessions", get(confirm::page).post(confirm::perform))
         .route("/admin/users/{id}/password", get(confirm::page).post(confirm::perform))
         .route("/admin/users/{id}/rights", get(confirm::page).post(confirm::perform))
+        .route("/admin/users/{id}/unlink", get(confirm::page).post(confirm::perform))
         .route("/admin/users/{id}/delete", get(confirm::page).post(confirm::perform))
 }
 

@@ -95,6 +95,6 @@ async fn update(
     let wire::ProfileChange { username, email, current_password } = read(body?)?;
     let proof = OwnerProof { current_password, from };
     let update = UpdateProfile { password: None, email, username, proof, dialect: Dialect::DrfPyjwt };
-    let user = update.run(&signed_in, &http.issuer).await?;
-    Ok(wire::profile(&user))
+    let updated = update.run(&signed_in, &http.issuer).await?;
+    Ok(wire::profile(&updated.user))
 }

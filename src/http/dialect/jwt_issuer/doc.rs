@@ -97,14 +97,24 @@ pub const ROUTE_GROUP: RouteGroup = RouteGroup {
         Operation {
             method: "post",
             path: "/update_profile",
-            summary: "Change the password, the e-mail address or both; send current_password unless the sign-in is less than 5 minutes old; a new password ends all other sessions",
+            summary: "Change the password, the e-mail address or both; send current_password unless the sign-in is less than 5 minutes old; a new password ends all sessions and opens a new one",
             access: Access::BearerOrCookie,
             query: &[],
             request_examples: &[
-                r#"{"email": "ann@example.org"}"#,
-                r#"{"password": "another battery staple", "current_password": "correct horse battery"}"#,
+                r#"{"email": "ann@example.org", "password": "another battery staple", "current_password": "correct horse battery"}"#,
             ],
-            responses: &[(200, "The profile is changed", OK), INVALID, NOT_SIGNED_IN, CHANGE_REFUSED, TAKEN, TOO_MANY],
+            responses: &[
+                (
+                    200,
+                    "The profile is changed. Only after a change of the password the body has jwt, the access token of the new session, which is also set as cookie; earlier tokens cannot be renewed",
+                    r#"{"status": "OK", "jwt": "eyJhbGciOiJFUzI1NiIs…"}"#,
+                ),
+                INVALID,
+                NOT_SIGNED_IN,
+                CHANGE_REFUSED,
+                TAKEN,
+                TOO_MANY,
+            ],
         },
         Operation {
             method: "post",

@@ -75,8 +75,9 @@ async fn update_profile(
     let wire::Profile { password, email, current_password } = wire::profile(body?)?;
     let proof = OwnerProof { current_password, from };
     let update = UpdateProfile { password, email, username: None, proof, dialect: Dialect::JwtIssuer };
-    update.run(&signed_in, &http.issuer).await?;
-    Ok(wire::ok())
+    let Some(opened) = update.run(&signed_in, &http.issuer).await?.opened else { return Ok(wire::ok()) };
+    let token = access_token(&http.issuer, &opened).await?;
+    Ok(with_cookie(reply::json(StatusCode::OK, &wire::signed(&token, false)), &token, &http.options))
 }
 
 async fn renew_token(State(http): State<Http>, token: BearerResult) -> HandlerResult<JwtIssuerErrorBody> {

@@ -108,7 +108,8 @@ async fn passwords(server: &Binary, watch: &mut SecretWatch) {
     let renewed = server.post("/renew_token", Some(&token), &json!({})).await.is(200).json();
     let token = watch.add_token("a renewed token", &renewed["token"]);
     let second = watch.add("a new password", "second password of anna's");
-    server.post("/update_profile", Some(&token), &json!({"password": second})).await.is(200);
+    let changed = server.post("/update_profile", Some(&token), &json!({"password": second})).await.is(200).json();
+    let token = watch.add_token("the token after a new password", &changed["jwt"]);
     let short = json!({"password": "short", "email": first});
     watch.add_refusal(&server.post("/update_profile", Some(&token), &short).await);
     watch.add_refusal(&server.post("/renew_token", Some(&format!("{token}x")), &json!({})).await);
