@@ -12,6 +12,7 @@ use countersign::crypto::ring_contents::RingContents;
 use countersign::crypto::token::{FOREIGN_TOKEN_MAX, TOKEN_MAX, UnverifiedToken};
 use countersign::crypto::verify;
 use countersign::domain::id::SessionId;
+use countersign::domain::mail_name::MailRecipient;
 use countersign::domain::refresh_key::RefreshKey;
 use countersign::domain::reset_code::{LinkToken, ResetCode};
 use countersign::domain::secret::SecretText;
@@ -179,7 +180,8 @@ pub fn mail(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     let (name, address) = text.split_once('\n').unwrap_or((text, "anna@example.com"));
     let to = Email::parse(address).or_else(|_| Email::parse("anna@example.com"));
-    let (Ok(username), Ok(to)) = (Username::parse(name), to) else { return };
+    let (Ok(username), Ok(recipient)) = (Username::parse(name), to) else { return };
+    let to = MailRecipient { address: recipient, is_verified: data.len() % 2 == 0 };
     let link = SecretText::new(format!("https://id.example.com/restore?restoring={}", address.len()));
     let mut code = [0; 12];
     for (into, from) in code.iter_mut().zip(data) {

@@ -210,18 +210,19 @@ fn policy(config: &Config) -> IssuerPolicy {
 }
 
 fn mailer(config: &Config, keys: Option<&DerivedKeys>) -> Result<Mailer> {
+    let folder = config.data_dir.join("mail");
     let transport = if let Some(smtp) = &config.email.smtp {
         Transport::Smtp(Smtp::new(smtp_options(smtp)).context("setting up [email]")?)
     } else {
-        let folder = config.data_dir.join("mail");
         tracing::info!(folder = %folder.display(), "no smtp server configured; writing e-mails to files");
-        Transport::Files(folder)
+        Transport::Files(folder.clone())
     };
     let options = MailerOptions {
         public_url: config.server.public_url.to_string(),
         from: Some(config.email.from.to_string()),
         templates_dir: config.templates_dir.clone(),
         transport,
+        files: Some(folder),
     };
     Mailer::new(options, keys).context("setting up e-mails")
 }

@@ -29,6 +29,7 @@ pub mod key;
 pub mod limit;
 pub mod look_up_key;
 pub mod mail_item;
+pub mod mail_name;
 pub mod network;
 pub mod origin;
 pub mod password;

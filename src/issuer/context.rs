@@ -30,13 +30,13 @@ use crate::domain::failure_log::{FailedSignIn, SignInPlace};
 use crate::domain::id::UserId;
 use crate::domain::key::KeyTimes;
 use crate::domain::mail_item::NewMail;
+use crate::domain::mail_name::MailRecipient;
 use crate::domain::origin::Origin;
 use crate::domain::password::{Password, PasswordHash, PasswordPolicy};
 use crate::domain::reset_code::ResetSecret;
 use crate::domain::setting::snapshot::Settings;
 use crate::domain::token_kind::{Audience, TokenKind};
 use crate::domain::token_spec::TokenDefaults;
-use crate::domain::user::Email;
 use crate::keys::KeySource;
 use crate::keys::shared_ring::SharedRing;
 use crate::keys::signer::SigningQueue;
@@ -269,7 +269,7 @@ impl Issuer {
         CodeHash(self.reset_hasher.hash(secret))
     }
 
-    pub(super) fn prepare_mail(&self, mail: &Mail, to: &Email) -> Result<NewMail, Fault> {
+    pub(super) fn prepare_mail(&self, mail: &Mail, to: &MailRecipient) -> Result<NewMail, Fault> {
         let prepared = self.mailer.prepare(mail, to, self.clock.now(), &self.random);
         prepared.map_err(|error| Fault::new("preparing an e-mail", &error))
     }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::context::{Issuer, NoticePolicy};
 use crate::domain::account_change::AccountChange;
 use crate::domain::audit::{Action, AuditEntry};
+use crate::domain::mail_name::MailRecipient;
 use crate::domain::network::CallerNetwork;
 use crate::domain::time::Timestamp;
 use crate::domain::user::User;
@@ -43,7 +44,8 @@ impl Notices {
     /// previous address. Call it after the changes were recorded in the audit log, whose lines limit the number of
     /// e-mails.
     pub(super) fn queue(&self, tx: &dyn Write, owner: &User, changes: &[AccountChange]) -> Result<(), StoreError> {
-        let Some(to) = &owner.email else { return Ok(()) };
+        let Some(address) = owner.email.clone() else { return Ok(()) };
+        let to = MailRecipient { address, is_verified: owner.email_verified };
         let mut notified = Vec::new();
         for change in changes {
             let own = changes.iter().filter(|other| other.actions() == change.actions()).count();
@@ -60,7 +62,7 @@ impl Notices {
             at: self.now,
             contact: self.policy.contact.clone(),
         };
-        let prepared = self.mailer.prepare(&mail, to, self.now, &self.random);
+        let prepared = self.mailer.prepare(&mail, &to, self.now, &self.random);
         tx.queue_mail(&prepared.map_err(|error| StoreError::Fault(format!("preparing a notice: {error}")))?).map(drop)
     }
 

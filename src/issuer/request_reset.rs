@@ -9,6 +9,7 @@ use crate::domain::count::Count;
 use crate::domain::id::UserId;
 use crate::domain::limit::Limit;
 use crate::domain::mail_item::NewMail;
+use crate::domain::mail_name::MailRecipient;
 use crate::domain::reset_code::{Delivery, LinkToken, ResetCode, ResetSecret};
 use crate::domain::time::Timestamp;
 use crate::domain::user::{Email, User, Username};
@@ -61,7 +62,8 @@ impl RequestReset {
             // If no active user has the address, an e-mail is prepared and discarded, so that the response time
             // reveals nothing.
             let placeholder = Username::from_stored("nobody".to_owned());
-            contents(issuer, placeholder, &self.email, self.delivery)?;
+            let to = MailRecipient { address: self.email.clone(), is_verified: false };
+            contents(issuer, placeholder, &to, self.delivery)?;
             None
         };
 
@@ -145,8 +147,9 @@ impl SendReset {
 /// Prepares the e-mail; `None` if the user has no address. It goes to the stored address and not to the entered one,
 /// because the two may differ in more than case.
 fn prepare(issuer: &Issuer, user: User, delivery: Delivery) -> Result<Option<PreparedReset>, Refusal> {
-    let Some(to) = &user.email else { return Ok(None) };
-    let (hash, expires_at, mail) = contents(issuer, user.username.clone(), to, delivery)?;
+    let Some(address) = user.email.clone() else { return Ok(None) };
+    let to = MailRecipient { address, is_verified: user.email_verified };
+    let (hash, expires_at, mail) = contents(issuer, user.username.clone(), &to, delivery)?;
     Ok(Some(PreparedReset { user, hash, expires_at, mail }))
 }
 
@@ -154,7 +157,7 @@ fn prepare(issuer: &Issuer, user: User, delivery: Delivery) -> Result<Option<Pre
 fn contents(
     issuer: &Issuer,
     username: Username,
-    to: &Email,
+    to: &MailRecipient,
     delivery: Delivery,
 ) -> Result<(CodeHash, Timestamp, NewMail), Refusal> {
     let now = issuer.clock.now();

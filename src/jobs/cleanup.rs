@@ -1,4 +1,4 @@
-//! Removes expired rows, in batches that are small enough not to delay sign-ins.
+//! Removes old e-mail files, and expired rows in batches that are small enough not to delay sign-ins.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,8 +32,9 @@ const MAILS_KEPT: Duration = Duration::from_hours(30 * 24);
 const COUNTS_KEPT: Duration = Duration::from_hours(35 * 24);
 const AUDIT_KEPT: Duration = Duration::from_hours(366 * 24);
 
-/// Removes expired rows of all tables, one batch after another. Returns early when `stop` is signalled.
+/// Deletes old e-mail files, and removes expired rows of all tables, one batch after another. Returns early when `stop` is signalled.
 pub async fn tick(issuer: Arc<Issuer>, mut stop: watch::Receiver<bool>) -> Result<(), StoreError> {
+    issuer.mailer.delete_old_files(issuer.clock.now()).await;
     let mut rows = FIRST_BATCH;
     for _ in 0..MAX_BATCHES {
         let (removed, duration) = cleanup_batch(&issuer, rows).await?;

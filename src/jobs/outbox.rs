@@ -151,6 +151,7 @@ fn log_failure(mail: &MailItem, error: &SendError, retry_at: Option<Timestamp>) 
 mod tests {
     use super::*;
     use crate::crypto::derive::DerivedKeys;
+    use crate::domain::mail_name::MailRecipient;
     use crate::domain::reset_code::ResetCode;
     use crate::domain::user::{Email, Username};
     use crate::mail::{Mail, MailerOptions, Transport};
@@ -159,7 +160,7 @@ mod tests {
 
     fn mailer(secret: u8, transport: Transport) -> Mailer {
         let public_url = "https://auth.example.com".to_owned();
-        let options = MailerOptions { public_url, from: None, templates_dir: None, transport };
+        let options = MailerOptions { public_url, from: None, templates_dir: None, transport, files: None };
         Mailer::new(options, &DerivedKeys::new(&[secret; 32])).unwrap()
     }
 
@@ -171,7 +172,7 @@ mod tests {
             let username = Username::parse("anna").unwrap();
             let code = ResetCode::from_random([number; 12]);
             let mail = Mail::ResetCode { username, code, valid_for: Duration::from_mins(15) };
-            let to = Email::parse("anna@example.com").unwrap();
+            let to = MailRecipient { address: Email::parse("anna@example.com").unwrap(), is_verified: true };
             let new = mailer.prepare(&mail, &to, clock.now(), &Random::seeded(number.into())).unwrap();
             let queued: Result<_, StoreError> = store.write(move |tx| tx.queue_mail(&new)).await;
             queued.unwrap();
@@ -210,7 +211,8 @@ mod tests {
         let mail =
             Mail::ResetCode { username: Username::parse("anna").unwrap(), code, valid_for: Duration::from_mins(15) };
         // Earlier rules accepted this address.
-        let to = Email::from_stored("\"odd name\"@example.com".to_owned());
+        let address = Email::from_stored("\"odd name\"@example.com".to_owned());
+        let to = MailRecipient { address, is_verified: true };
         let new = mailer.prepare(&mail, &to, clock.now(), &Random::seeded(1)).unwrap();
         let queued: Result<_, StoreError> = store.write(move |tx| tx.queue_mail(&new)).await;
         queued.unwrap();

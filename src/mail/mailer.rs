@@ -10,11 +10,12 @@ use super::error::{MailSetupError, PrepareError, SendError};
 use super::message::{OutgoingMail, mask_address, open_mail, pack_unsealed_mail, seal_mail};
 use super::site::Site;
 use super::template::{Mail, TemplatePreview, Templates};
-use super::transport::Transport;
+use super::transport::{Transport, delete_old_files};
 use crate::crypto::aead::Aead;
 use crate::crypto::derive::{DerivedKeys, Use};
 use crate::domain::look_up_key::ascii_domain;
 use crate::domain::mail_item::{MailId, MailItem, NewMail, SealedMail};
+use crate::domain::mail_name::MailRecipient;
 use crate::domain::time::Timestamp;
 use crate::domain::user::Email;
 use crate::random::Random;
@@ -32,6 +33,8 @@ pub struct MailerOptions {
     pub templates_dir: Option<PathBuf>,
     /// How e-mails are delivered.
     pub transport: Transport,
+    /// The folder in which this or an earlier configuration wrote e-mails to files. `None`: none is known.
+    pub files: Option<PathBuf>,
 }
 
 /// Renders e-mails and sends them. Clones are cheap and share the connections.
@@ -42,6 +45,7 @@ pub struct Mailer(Arc<MailerParts>);
 struct MailerParts {
     templates: Templates,
     transport: Transport,
+    files: Option<PathBuf>,
     /// `None` in a command that cannot open the secret.
     seal: Option<Aead>,
     from: Mailbox,
@@ -58,6 +62,7 @@ impl Mailer {
         Ok(Self(Arc::new(MailerParts {
             templates: Templates::load(options.templates_dir.as_deref(), &site)?,
             transport: options.transport,
+            files: options.files,
             seal: keys.into().map(|keys| Aead::new(keys, Use::MailEncryption)),
             from,
             site,
@@ -66,7 +71,13 @@ impl Mailer {
 
     /// Renders and encrypts an e-mail for the outbox. Call this before you begin the transaction that queues the
     /// e-mail.
-    pub fn prepare(&self, mail: &Mail, to: &Email, now: Timestamp, random: &Random) -> Result<NewMail, PrepareError> {
+    pub fn prepare(
+        &self,
+        mail: &Mail,
+        to: &MailRecipient,
+        now: Timestamp,
+        random: &Random,
+    ) -> Result<NewMail, PrepareError> {
         let rendered = self.0.templates.render(mail, to)?;
         let sealed = match &self.0.seal {
             Some(seal) => seal_mail(&rendered, seal, random),
@@ -104,7 +115,8 @@ impl Mailer {
 
     /// Sends a test e-mail at once, without the outbox.
     pub async fn send_test(&self, to: &Email, now: Timestamp, random: &Random) -> Result<(), SendError> {
-        let prepared = self.prepare(&Mail::Test, to, now, random);
+        let to = MailRecipient { address: to.clone(), is_verified: false };
+        let prepared = self.prepare(&Mail::Test, &to, now, random);
         let NewMail { template, sealed, created_at, expires_at } =
             prepared.map_err(|error| SendError::permanent(error.to_string()))?;
         let template = template.to_owned();
@@ -117,6 +129,19 @@ impl Mailer {
     /// The mail server as `host:port`, to be displayed. `None` if e-mails are not sent by SMTP.
     pub fn server(&self) -> Option<String> {
         self.0.transport.server()
+    }
+
+    /// Deletes e-mail files that are older than one day, also those that were written before a mail server was
+    /// configured: they contain codes, links and names. A failure is logged, and the next call tries again.
+    pub async fn delete_old_files(&self, now: Timestamp) {
+        let Some(folder) = self.0.files.clone() else { return };
+        let path = folder.display().to_string();
+        match tokio::task::spawn_blocking(move || delete_old_files(&folder, now)).await {
+            Ok(Ok(0)) => {}
+            Ok(Ok(files)) => tracing::info!(folder = path, files, "e-mail files of more than one day deleted"),
+            Ok(Err(error)) => tracing::warn!(folder = path, %error, "old e-mail files not deleted; retrying later"),
+            Err(error) => tracing::warn!(folder = path, %error, "old e-mail files not deleted; retrying later"),
+        }
     }
 
     /// Closes the idle connections. The caller does this when no e-mails are waiting.
@@ -153,6 +178,7 @@ mod tests {
             from: from.map(str::to_owned),
             templates_dir: None,
             transport,
+            files: None,
         };
         Mailer::new(options, &DerivedKeys::new(&[7; 32]))
     }
@@ -163,7 +189,7 @@ mod tests {
             code: ResetCode::from_random([1; 12]),
             valid_for: Duration::from_mins(15),
         };
-        let to = Email::parse("anna@example.com").unwrap();
+        let to = MailRecipient { address: Email::parse("anna@example.com").unwrap(), is_verified: true };
         let new = mailer.prepare(&mail, &to, NOW, &Random::seeded(1)).unwrap();
         let template = new.template.to_owned();
         let sealed = new.sealed;
@@ -190,6 +216,7 @@ mod tests {
             from: None,
             templates_dir: None,
             transport: Transport::Memory(sent.clone()),
+            files: None,
         };
         let other = Mailer::new(options, &DerivedKeys::new(&[8; 32])).unwrap();
         let error = other.deliver(&queued(&mailer), NOW).await.unwrap_err();

@@ -12,6 +12,7 @@ use super::message::RenderedMail;
 use super::site::Site;
 use crate::domain::account_change::AccountChange;
 use crate::domain::duration::in_words;
+use crate::domain::mail_name::MailRecipient;
 use crate::domain::reset_code::ResetCode;
 use crate::domain::secret::SecretText;
 use crate::domain::social::ProviderName;
@@ -112,16 +113,16 @@ impl Mail {
         of_each_kind.chain([Self::Test]).collect()
     }
 
-    fn context(&self, site: &Value) -> Value {
+    fn context(&self, site: &Value, to: &MailRecipient) -> Value {
         match self {
             Self::ResetCode { username, code, valid_for } => context! {
-                site => site.clone(), username => username.as_str(), code => code.grouped(), valid_for => in_words(*valid_for),
+                site => site.clone(), username => to.shown_name(username), code => code.grouped(), valid_for => in_words(*valid_for),
             },
             Self::RestoreLink { username, link, valid_for } => context! {
-                site => site.clone(), username => username.as_str(), link => link.expose(), valid_for => in_words(*valid_for),
+                site => site.clone(), username => to.shown_name(username), link => link.expose(), valid_for => in_words(*valid_for),
             },
             Self::AccountNotice { username, changes, at, contact } => context! {
-                site => site.clone(), username => username.as_str(), contact => contact.as_deref(),
+                site => site.clone(), username => to.shown_name(username), contact => contact.as_deref(),
                 changes => changes.iter().map(ToString::to_string).collect::<Vec<_>>(),
                 at => format!("{} UTC", at.to_string().replace('T', " ").trim_end_matches('Z')),
             },
@@ -154,7 +155,11 @@ const BUILT_IN: [(&str, &str); 13] = built_in![
 
 /// The parts of every e-mail.
 const PARTS: [&str; 3] = ["subject.txt", "body.txt", "body.html"];
-const SAMPLE_RECIPIENT: &str = "anna@example.com";
+
+/// The recipient of samples and previews.
+fn sample_recipient() -> MailRecipient {
+    MailRecipient { address: Email::from_stored("anna@example.com".to_owned()), is_verified: true }
+}
 
 /// A template rendered with sample data. It contains no secret of a user.
 #[derive(Clone, Debug)]
@@ -184,7 +189,7 @@ impl Templates {
         for sample in Mail::samples() {
             for part in PARTS {
                 let name = format!("{}/{part}", sample.template());
-                templates.set.render_sample(&name, sample.context(&templates.site))?;
+                templates.set.render_sample(&name, sample.context(&templates.site, &sample_recipient()))?;
             }
         }
         Ok(templates)
@@ -199,7 +204,7 @@ impl Templates {
                 continue;
             }
             let part = |part: &str| self.set.file(&format!("{template}/{part}")).map(Path::to_owned);
-            let rendered = self.render(&sample, &Email::from_stored(SAMPLE_RECIPIENT.to_owned()))?;
+            let rendered = self.render(&sample, &sample_recipient())?;
             all.push(TemplatePreview { template, rendered, own_files: PARTS.into_iter().filter_map(part).collect() });
         }
         Ok(all)
@@ -210,9 +215,10 @@ impl Templates {
         Self::load(None, &Site::new(public_url))
     }
 
-    /// Renders an e-mail for its recipient.
-    pub fn render(&self, mail: &Mail, to: &Email) -> Result<RenderedMail, TemplateError> {
-        let part = |part: &str| self.set.render(&format!("{}/{part}", mail.template()), mail.context(&self.site));
+    /// Renders an e-mail for its recipient. Until the recipient has verified the address, the context has the address in
+    /// place of a user name that works as a message.
+    pub fn render(&self, mail: &Mail, to: &MailRecipient) -> Result<RenderedMail, TemplateError> {
+        let part = |part: &str| self.set.render(&format!("{}/{part}", mail.template()), mail.context(&self.site, to));
         let mut subject = part("subject.txt")?;
         // A header must be one line, even if the template or the user name has line breaks.
         subject = subject
@@ -220,7 +226,7 @@ impl Templates {
             .filter(|word| !word.is_empty())
             .collect::<Vec<_>>()
             .join(" ");
-        Ok(RenderedMail { to: to.clone(), subject, text: part("body.txt")?, html: part("body.html")? })
+        Ok(RenderedMail { to: to.address.clone(), subject, text: part("body.txt")?, html: part("body.html")? })
     }
 }
 
@@ -236,8 +242,7 @@ mod tests {
     }
 
     fn rendered(templates: &Templates) -> Vec<RenderedMail> {
-        let to = Email::parse("anna@example.com").unwrap();
-        Mail::samples().iter().map(|mail| templates.render(mail, &to).unwrap()).collect()
+        Mail::samples().iter().map(|mail| templates.render(mail, &sample_recipient()).unwrap()).collect()
     }
 
     /// Overrides one template file and returns the result of loading.
@@ -311,5 +316,21 @@ mod tests {
         let (_folder, loaded) = overridden("reset_code/body.txt", b"\xff\xfe");
         let error = loaded.unwrap_err().to_string();
         assert!(error.contains("reset_code/body.txt") && error.contains("UTF-8"), "{error}");
+    }
+
+    #[test]
+    fn a_name_that_works_as_a_message_is_in_no_part_of_an_email_to_an_unverified_address() {
+        let (_folder, loaded) = overridden("reset_code/subject.txt", b"Code for {{ username }}");
+        let templates = loaded.unwrap();
+        let username = Username::parse("URGENT: go to http://evil.example/login").unwrap();
+        let mail =
+            Mail::ResetCode { username, code: ResetCode::from_random([1; 12]), valid_for: Duration::from_mins(15) };
+        for is_verified in [false, true] {
+            let rendered = templates.render(&mail, &MailRecipient { is_verified, ..sample_recipient() }).unwrap();
+            for part in [&rendered.subject, &rendered.text, &rendered.html] {
+                assert_eq!(part.contains("evil"), is_verified, "{part}");
+            }
+            assert_eq!(rendered.subject.contains("anna@example.com"), !is_verified);
+        }
     }
 }

@@ -8,10 +8,12 @@ use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, UNIX_EPOCH};
 
 use super::error::SendError;
 use super::message::{OutgoingMail, RenderedMail};
 use super::smtp::Smtp;
+use crate::domain::time::Timestamp;
 use crate::private_files::{create_folder, give_to_owner_of};
 
 /// How e-mails are delivered.
@@ -60,6 +62,54 @@ impl Transport {
     }
 }
 
+/// How long an e-mail file is kept.
+const FILES_KEPT: Duration = Duration::from_hours(24);
+
+/// Deletes the e-mail files in the folder, and files that were not finished, that are older than one day: by the date in
+/// their name or by their modification time, because a copied file has another modification time. Follows no symbolic
+/// link. Returns how many.
+pub(super) fn delete_old_files(folder: &Path, now: Timestamp) -> io::Result<usize> {
+    let before = now - FILES_KEPT;
+    // The folder of an earlier configuration without mail server may not exist.
+    if !fs::symlink_metadata(folder).is_ok_and(|entry| entry.is_dir()) {
+        return Ok(0);
+    }
+    let mut deleted = 0;
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        let Some(name) = name.to_str() else { continue };
+        let Some(stem) = name.strip_suffix(".eml").or_else(|| name.strip_prefix('.')?.strip_suffix(".eml.tmp")) else {
+            continue;
+        };
+        let metadata = entry.metadata()?;
+        let modified = metadata.modified()?.duration_since(UNIX_EPOCH).unwrap_or_default();
+        let modified = Timestamp::from_unix(i64::try_from(modified.as_secs()).unwrap_or(i64::MAX));
+        let is_old = modified < before || name_date(stem).is_some_and(|at| at < before);
+        if metadata.is_file() && is_old {
+            fs::remove_file(entry.path())?;
+            deleted += 1;
+        }
+    }
+    Ok(deleted)
+}
+
+/// The date at the beginning of a file name, such as `20231114T221320Z-4-reset_code`.
+fn name_date(stem: &str) -> Option<Timestamp> {
+    let (date, _) = stem.split_once('-')?;
+    let part = |range: std::ops::Range<usize>| date.get(range);
+    let date = format!(
+        "{}-{}-{}T{}:{}:{}Z",
+        part(0..4)?,
+        part(4..6)?,
+        part(6..8)?,
+        part(9..11)?,
+        part(11..13)?,
+        part(13..15)?
+    );
+    Timestamp::parse(&date)
+}
+
 /// Atomically writes `<time>-<id>-<template>.eml`, which only its owner can read.
 async fn write_file(folder: &Path, outgoing: &OutgoingMail<'_>) -> Result<(), SendError> {
     let time = outgoing.now.to_string().replace(['-', ':'], "");
@@ -89,4 +139,42 @@ fn replace_file(folder: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
     file.sync_all()?;
     fs::rename(&unfinished, folder.join(name))?;
     File::open(folder)?.sync_all()
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn email_files_are_deleted_after_one_day() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        let now = crate::clock::Clock::system().now();
+        let file_name = |at: Timestamp| format!("{}-4-reset_code.eml", at.to_string().replace(['-', ':'], ""));
+        let hour = Duration::from_hours(1);
+        let recent = [file_name(now), file_name(now - hour * 23), "notes.txt".to_owned(), "other.eml".to_owned()];
+        let old = [
+            file_name(now - hour * 25),
+            file_name(now - hour * 24 * 400),
+            format!(".{}.tmp", file_name(now - hour * 48)),
+            "by-date.eml".to_owned(),
+        ];
+        for name in recent.iter().chain(&old) {
+            fs::write(path(name), "x").unwrap();
+        }
+        File::options()
+            .write(true)
+            .open(path("by-date.eml"))
+            .unwrap()
+            .set_modified(UNIX_EPOCH + Duration::from_secs(now.unix().unsigned_abs()) - hour * 25)
+            .unwrap();
+        fs::create_dir(path("folder.eml")).unwrap();
+        std::os::unix::fs::symlink("/etc/hostname", path("20010101T000000Z-1-reset_code.eml")).unwrap();
+        assert_eq!(delete_old_files(folder.path(), now).unwrap(), old.len());
+        assert!(recent.iter().all(|name| path(name).exists()) && !old.iter().any(|name| path(name).exists()));
+        assert_eq!(delete_old_files(&path("missing"), now).unwrap(), 0);
+        std::os::unix::fs::symlink(folder.path(), path("link")).unwrap();
+        assert_eq!(delete_old_files(&path("link"), now + hour * 48).unwrap(), 0, "a link is not followed");
+    }
 }

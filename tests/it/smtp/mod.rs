@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod faults;
+mod files;
 mod outbox;
 mod server;
 mod test_mail;
@@ -13,6 +14,7 @@ use std::time::Duration;
 use countersign::crypto::derive::DerivedKeys;
 use countersign::domain::hello_name::HelloName;
 use countersign::domain::mail_item::NewMail;
+use countersign::domain::mail_name::MailRecipient;
 use countersign::domain::reset_code::ResetCode;
 use countersign::domain::secret::SecretText;
 use countersign::domain::time::Timestamp;
@@ -57,6 +59,7 @@ impl SmtpTarget {
             from: Some("Countersign <no-reply@example.com>".to_owned()),
             templates_dir: None,
             transport: Transport::Smtp(Smtp::new(options).unwrap()),
+            files: None,
         };
         Mailer::new(options, &DerivedKeys::new(&[7; 32])).unwrap()
     }
@@ -72,5 +75,6 @@ fn new_mail_to(mailer: &Mailer, to: &str, at: Timestamp) -> NewMail {
     let username = Username::parse("anna").unwrap();
     let code = ResetCode::from_random([1; 12]);
     let mail = Mail::ResetCode { username, code, valid_for: Duration::from_mins(15) };
-    mailer.prepare(&mail, &Email::parse(to).unwrap(), at, &Random::System).unwrap()
+    let to = MailRecipient { address: Email::parse(to).unwrap(), is_verified: true };
+    mailer.prepare(&mail, &to, at, &Random::System).unwrap()
 }
