@@ -19,6 +19,7 @@ mod check;
 mod confirm;
 mod core_dumps;
 mod existing_store;
+mod healthcheck;
 mod keys;
 mod mail;
 pub mod print;
@@ -78,6 +79,8 @@ enum Command {
     Restore(backup::RestoreArgs),
     /// Print the OpenAPI 3.1 document of every route
     Openapi,
+    /// Ask the running server whether it is ready; for containers
+    Healthcheck(healthcheck::HealthcheckArgs),
     /// Check the configuration, the keys and the templates without starting the server
     Check(check::CheckArgs),
 }
@@ -113,8 +116,10 @@ pub fn run() -> ExitCode {
 impl Cli {
     fn execute(self) -> Result<ExitCode> {
         let mut flags = self.settings;
-        if let Command::Serve(serve) = &self.command {
-            flags.extend(serve.flags());
+        match &self.command {
+            Command::Serve(serve) => flags.extend(serve.flags()),
+            Command::Healthcheck(healthcheck) => flags.extend(healthcheck.flags()),
+            _ => {}
         }
         let config = Config::from_process(self.config, flags)?;
         if !matches!(self.command, Command::Serve(_)) {
@@ -136,6 +141,7 @@ impl Cli {
                 print::json(&document(&route_groups, config.server.public_url.as_str()))?;
                 Ok(ExitCode::SUCCESS)
             }
+            Command::Healthcheck(_) => healthcheck::HealthcheckArgs::run(&config),
             Command::Check(command) => command.run(&config),
         }
     }

@@ -9,6 +9,7 @@ pub mod connect;
 pub mod endpoint;
 mod proxy;
 mod public_address;
+pub mod readiness;
 
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests")]

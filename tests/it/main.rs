@@ -12,6 +12,7 @@ mod cross_dialect;
 mod dialects_support;
 mod drf_pyjwt;
 mod failed_sign_ins;
+mod healthcheck;
 mod import;
 mod jwt_issuer;
 mod kept_names;
