@@ -9,6 +9,9 @@ use countersign::cli::Cli;
 use countersign::config::Config;
 use countersign::domain::setting::listing::{as_typed, rows};
 
+#[path = "readme/shell_blocks.rs"]
+mod shell_blocks;
+
 const PAGES: &[&str] = &[
     "README.md",
     "CHANGELOG.md",

@@ -1,6 +1,8 @@
 """A resource server in Django: djangorestframework-simplejwt, configured by settings alone.
 
-    pip install -r requirements.txt && ISSUER=http://127.0.0.1:8080 python manage.py runserver 127.0.0.1:${PORT:-9000}
+    python3 -m venv .venv
+    .venv/bin/pip install -r requirements.txt
+    ISSUER=http://127.0.0.1:8080 .venv/bin/python manage.py runserver "127.0.0.1:${PORT:-9000}"
 """
 
 import os

@@ -1,6 +1,8 @@
 """A resource server in Python: FastAPI and PyJWT. It verifies tokens offline and fetches only the JWKS.
 
-    pip install -r requirements.txt && ISSUER=http://127.0.0.1:8080 PORT=9000 python main.py
+    python3 -m venv .venv
+    .venv/bin/pip install -r requirements.txt
+    ISSUER=http://127.0.0.1:8080 PORT=9000 .venv/bin/python main.py
 """
 
 import json

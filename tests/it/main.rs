@@ -21,6 +21,7 @@ mod listener;
 mod metrics;
 mod names;
 mod notices;
+mod nginx;
 mod openapi;
 mod operators;
 mod overload;
