@@ -121,7 +121,8 @@ impl DashboardPage {
         let ready = readiness(issuer).await;
         let day = counts(issuer, Window::Day).await?;
         let counted = counts(issuer, window).await?;
-        let (worst, checks) = health_checks(&facts(ready, &life, &health, &timeline(issuer), &day));
+        let (worst, checks) =
+            health_checks(&facts(ready, &life, &health, &timeline(issuer), &day, issuer.mailer.server().is_some()));
         let ring = issuer.ring();
         let mut keys: Vec<&Key> = ring.schedule().keys().iter().filter(|key| key.is_published(life.now)).collect();
         keys.sort_by_key(|key| {
@@ -155,6 +156,7 @@ fn facts(
     health: &StoreHealth,
     keys: &KeyTimeline,
     hours: &[HourCount],
+    has_mail_server: bool,
 ) -> HealthFacts {
     let now = life.now;
     let all = keys.algorithms.iter().flat_map(|line| &line.keys);
@@ -165,6 +167,7 @@ fn facts(
         ready,
         oldest_signer: signers.max(),
         next_key: next.min(),
+        has_mail_server,
         mails_waiting: health.mails_waiting,
         oldest_mail: health.oldest_waiting_mail.map(|at| now.since(at)),
         since_cleanup: health.last_cleanup.map_or(life.uptime, |at| now.since(at)),

@@ -8,7 +8,7 @@ const MINUTE: u64 = 60;
 const HOUR: u64 = 60 * MINUTE;
 /// The age of the oldest waiting e-mail above which the check warns, and above which it fails.
 const MAIL_LATE: [Duration; 2] = [Duration::from_secs(15 * MINUTE), Duration::from_secs(6 * HOUR)];
-/// How long a key may sign without a planned rotation before the check warns.
+/// How long a key may sign without a planned rotation before the check advises to rotate it.
 const KEY_OLD: Duration = Duration::from_secs(400 * 24 * HOUR);
 /// The time since the last clean-up of expired rows after which the check warns.
 const CLEANUP_LATE: Duration = Duration::from_secs(26 * HOUR);
@@ -65,8 +65,10 @@ pub struct HealthFacts {
     pub ready: Result<(), &'static str>,
     /// How long the oldest active key has been signing. `None` if no key is active.
     pub oldest_signer: Option<Duration>,
-    /// The time until the next key signs. `None` if no rotation is planned.
+    /// The time until the next key signs. `None` if no rotation is planned, which is a warning.
     pub next_key: Option<Duration>,
+    /// Whether e-mails are sent by a mail server, and not written to files.
+    pub has_mail_server: bool,
     /// The number of waiting e-mails.
     pub mails_waiting: u64,
     /// The age of the oldest waiting e-mail. `None` if none is waiting.
@@ -112,24 +114,23 @@ fn rotation(facts: &HealthFacts) -> HealthCheck {
             );
             health_check(subject, HealthLevel::Ok, message)
         }
-        (Some(age), None) if age > KEY_OLD => {
-            let message = format!(
-                "The oldest active key has signed for {}, and no rotation is planned. Rotate it.",
-                rounded_down(age)
-            );
+        (Some(age), None) => {
+            let advice = if age > KEY_OLD { "Rotate it, or set keys.rotate_every." } else { "Set keys.rotate_every." };
+            let message =
+                format!("No rotation is planned. The oldest active key has signed for {}. {advice}", rounded_down(age));
             health_check(subject, HealthLevel::Warning, message)
         }
-        (Some(age), None) => health_check(
-            subject,
-            HealthLevel::Ok,
-            format!("The oldest active key has signed for {}. No rotation is planned.", rounded_down(age)),
-        ),
     }
 }
 
 fn mail(facts: &HealthFacts) -> HealthCheck {
     let subject = "E-mail";
     let [late, too_late] = MAIL_LATE;
+    if !facts.has_mail_server {
+        let message =
+            "No mail server: resets go to files, so users receive no reset codes. Set email.host and email.from.";
+        return health_check(subject, HealthLevel::Warning, message);
+    }
     let Some(oldest) = facts.oldest_mail else {
         return health_check(subject, HealthLevel::Ok, "No e-mail is waiting.");
     };
@@ -195,7 +196,8 @@ mod tests {
     const HEALTHY: HealthFacts = HealthFacts {
         ready: Ok(()),
         oldest_signer: Some(Duration::from_secs(HOUR)),
-        next_key: None,
+        next_key: Some(Duration::from_secs(HOUR)),
+        has_mail_server: true,
         mails_waiting: 0,
         oldest_mail: None,
         since_cleanup: Duration::ZERO,
@@ -213,7 +215,13 @@ mod tests {
         for (facts, subject, level) in [
             (HealthFacts { ready: Err("no active key"), ..HEALTHY }, "Signing", HealthLevel::Failing),
             (HealthFacts { oldest_signer: None, ..HEALTHY }, "Keys", HealthLevel::Failing),
-            (HealthFacts { oldest_signer: Some(hours(24 * 401)), ..HEALTHY }, "Keys", HealthLevel::Warning),
+            (HealthFacts { next_key: None, ..HEALTHY }, "Keys", HealthLevel::Warning),
+            (
+                HealthFacts { oldest_signer: Some(hours(24 * 401)), next_key: None, ..HEALTHY },
+                "Keys",
+                HealthLevel::Warning,
+            ),
+            (HealthFacts { has_mail_server: false, ..HEALTHY }, "E-mail", HealthLevel::Warning),
             (mail(hours(1)), "E-mail", HealthLevel::Warning),
             (mail(hours(7)), "E-mail", HealthLevel::Failing),
             (HealthFacts { failed: 50, ..HEALTHY }, "Sign-ins", HealthLevel::Warning),
