@@ -6,6 +6,7 @@ use anyhow::{Context as _, Result};
 use tokio::sync::watch;
 
 use super::keep_alive;
+use crate::app::listen::listen;
 use crate::config::Config;
 use crate::http::context::Http;
 use crate::http::metrics;
@@ -15,12 +16,16 @@ use crate::http::server::caller_limit::CallerLimit;
 /// The maximum number of connections: enough for several scrapers and an operator with a browser.
 const MAX_CONNECTIONS: usize = 64;
 
+/// Listens on the separate address for metrics, if there is one.
+pub(super) fn listener(config: &Config) -> Result<Option<TcpListener>> {
+    let address = config.metrics.as_ref().and_then(|metrics| metrics.listen);
+    address.map(|address| listen(address, "metrics.listen")).transpose()
+}
+
 /// Serves the metrics on their own address until `stop` is signalled, if `metrics.listen` is set.
 pub(super) fn serve(config: &Config, http: &Http, stop: watch::Receiver<bool>) -> Result<()> {
-    let Some(address) = config.metrics.as_ref().and_then(|metrics| metrics.listen) else { return Ok(()) };
-    let operation = || format!("listening on {address} for metrics (choose another address with metrics.listen)");
-    let listener = TcpListener::bind(address).with_context(operation)?;
-    tracing::info!(listen = %listener.local_addr().with_context(operation)?, "serving metrics");
+    let Some(listener) = listener(config)? else { return Ok(()) };
+    tracing::info!(listen = %listener.local_addr().context("reading the address for metrics")?, "serving metrics");
     let is_https = config.server.public_url.is_https();
     let server = Server {
         router: metrics::router(http),

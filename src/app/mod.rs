@@ -55,6 +55,7 @@ mod database;
 mod first_superuser;
 mod keep_alive;
 mod key_folder;
+mod listen;
 mod metrics;
 mod social;
 
@@ -64,6 +65,7 @@ pub use self::database::{
 };
 pub use self::first_superuser::{FirstSuperuser, first_superuser};
 pub use self::key_folder::{key_folder, key_times};
+pub use self::listen::listen;
 
 /// The maximum duration of a shutdown after the stop signal, including requests in flight. The documented maximum is
 /// 10 s; the remaining 0.5 s is for the exit of the process.
@@ -384,6 +386,14 @@ pub fn http_options(config: &Config) -> HttpOptions {
             .as_ref()
             .map(|metrics| MetricsOptions { token: metrics.token.clone(), own_listener: metrics.listen.is_some() }),
     }
+}
+
+/// Checks what a start needs but opens late: the TLS files, the pages, and the address for metrics. A start calls it
+/// first, so that it does not print a link for the first superuser and then fail.
+pub fn check_start(config: &Config) -> Result<()> {
+    tls(config)?;
+    pages(config)?;
+    metrics::listener(config).map(drop)
 }
 
 /// Reads the TLS certificate, or creates a self-signed one. Returns `None` without `[tls]`.

@@ -1,6 +1,5 @@
 //! `countersign serve`: serves until SIGTERM or SIGINT.
 
-use std::net::TcpListener;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -58,10 +57,9 @@ impl ServeArgs {
 
 async fn serve(config: Config) -> Result<()> {
     let address = config.server.listen;
-    let listener = TcpListener::bind(address).with_context(|| {
-        format!("cannot listen on {address}; choose another address with --listen or server.listen")
-    })?;
+    let listener = app::listen(address, "--listen or server.listen")?;
     let config = config.listening_on(listener.local_addr()?);
+    app::check_start(&config)?;
     ignore_file_size_signal()?;
     // Before the keys are loaded, so that `countersign keys renew-secret` does not replace a secret that was just loaded.
     let _serving = app::mark_serving(&config)?;

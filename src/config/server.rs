@@ -210,9 +210,14 @@ fn directives(text: &str) -> Result<String, String> {
 /// Checks the `http` or `https` URL of another server, and returns it unchanged.
 pub(super) fn web_url(text: &str) -> Result<String, &'static str> {
     let shape = "not a full URL; use for example \"https://accounts.example.com/authorize\"";
+    if text.contains('#') {
+        return Err(
+            "must not contain a fragment (#), because parameters are appended to its query; use a path instead",
+        );
+    }
     let (base, _) = text.split_once('?').unwrap_or((text, ""));
     base.parse::<PublicUrl>().map_err(|_| shape)?;
-    Url::parse(text).ok().filter(|url| url.fragment().is_none()).map(|_| text.to_owned()).ok_or(shape)
+    Url::parse(text).map(|_| text.to_owned()).map_err(|_| shape)
 }
 
 #[cfg(test)]

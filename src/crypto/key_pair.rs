@@ -7,6 +7,8 @@ use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der, PublicKeyX509Der};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{KeyPair as _, ParsedPublicKey, RSA_PKCS1_SHA256};
 use pkcs1::{RsaPrivateKeyRef, RsaPublicKeyRef};
+use pkcs8::der::Decode as _;
+use pkcs8::der::asn1::AnyRef;
 use pkcs8::{Document, LineEnding, PrivateKeyInfoRef};
 
 use crate::crypto::algorithm::{AlgorithmSpec, RSA, of_kind, spec};
@@ -47,7 +49,8 @@ impl KeyPair {
         let spec = spec(of_kind(info.algorithm.oid, curve).map_err(KeyError::Unsupported)?);
         if spec.oid == RSA {
             // Checked here, because the library rejects a short key without giving the reason.
-            check_rsa_bits(RsaPrivateKeyRef::try_from(info.private_key.as_bytes())?.modulus.as_bytes())?;
+            let key = RsaPrivateKeyRef::try_from(info.private_key.as_bytes());
+            check_rsa_bits(key.map_err(|_| rsa_problem(info.private_key.as_bytes()))?.modulus.as_bytes())?;
         }
         Self::new(spec, (spec.open)(der.expose())?)
     }
@@ -100,6 +103,16 @@ impl KeyPair {
 impl fmt::Debug for KeyPair {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "KeyPair({})", self.public.kid())
+    }
+}
+
+/// Why an RSA key (RFC 8017 §A.1.2) cannot be read: it has version 1, so more than two primes, or it is damaged.
+fn rsa_problem(der: &[u8]) -> KeyError {
+    match AnyRef::from_der(der) {
+        Ok(sequence) if sequence.value().starts_with(&[2, 1, 1]) => {
+            KeyError::Unsupported("an RSA key with more than two primes".to_owned())
+        }
+        _ => KeyError::Damaged,
     }
 }
 

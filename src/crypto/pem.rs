@@ -11,7 +11,7 @@ use std::fmt;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use pkcs8::der::asn1::{AnyRef, ObjectIdentifier, OctetStringRef};
-use pkcs8::der::{Decode, Encode};
+use pkcs8::der::{Decode, Encode, Reader as _, Tag, Tagged as _};
 use pkcs8::pkcs5::{self, pbes2, scrypt};
 use pkcs8::spki::AlgorithmIdentifier;
 use pkcs8::{EncryptedPrivateKeyInfoRef, LineEnding, PrivateKeyInfoRef, SecretDocument};
@@ -60,6 +60,15 @@ pub enum PemError {
         "the encryption is not supported (only PBES2 with AES and with scrypt or PBKDF2-SHA-2); {CONVERSION_ADVICE}"
     )]
     Encryption,
+    /// An elliptic-curve key (SEC1) whose curve is described by its numbers.
+    #[error(
+        "the key describes its curve by explicit parameters instead of a name; convert it with `openssl ec -in FILE \
+         -param_enc named_curve -out NEW`"
+    )]
+    ExplicitCurve,
+    /// An elliptic-curve key (SEC1) without its curve.
+    #[error("the key does not name its curve; export it again in PKCS#8, which names the curve")]
+    NoCurve,
     /// The key is encrypted, and the caller passed no passphrase.
     #[error("the key is encrypted and no passphrase was given")]
     NeedsPassphrase,
@@ -172,8 +181,21 @@ fn wrap(oid: ObjectIdentifier, parameters: AnyRef<'_>, der: &[u8]) -> Result<Sec
 
 /// Reads the curve of a SEC1 key (RFC 5915 §3).
 fn sec1_curve(der: &[u8]) -> Result<ObjectIdentifier, PemError> {
-    let parameters = EcPrivateKey::try_from(der).map_err(|_| PemError::Damaged)?.parameters;
-    parameters.and_then(EcParameters::named_curve).ok_or(PemError::Damaged)
+    let key = EcPrivateKey::try_from(der).map_err(|_| {
+        if has_explicit_curve(der).unwrap_or(false) { PemError::ExplicitCurve } else { PemError::Damaged }
+    })?;
+    key.parameters.and_then(EcParameters::named_curve).ok_or(PemError::NoCurve)
+}
+
+/// Whether the parameters of a SEC1 key are a sequence, which describes the curve, and not an object identifier.
+fn has_explicit_curve(der: &[u8]) -> pkcs8::der::Result<bool> {
+    AnyRef::from_der(der)?.sequence(|reader| {
+        let _version = u8::decode(reader)?;
+        let _key = AnyRef::decode(reader)?;
+        let parameters = AnyRef::decode(reader)?;
+        let _public_key: Option<AnyRef<'_>> = if reader.is_finished() { None } else { Some(AnyRef::decode(reader)?) };
+        Ok(AnyRef::from_der(parameters.value())?.tag() == Tag::Sequence)
+    })
 }
 
 /// One block `-----BEGIN label-----` … `-----END label-----`.

@@ -185,7 +185,8 @@ fn a_sec1_key_must_name_its_curve() {
     assert_eq!(kid(pem_of(label, &named).as_bytes(), None), expected);
     let version_2 = [&named[..4], &[2], &named[5..]].concat();
     let longer = [&named[..], &[0]].concat();
-    for damaged in [&without_curve, &version_2, &longer, &named[..named.len() - 1].to_vec(), &vec![0x30, 0]] {
+    assert_eq!(read_error(pem_of(label, &without_curve), None), PemError::NoCurve);
+    for damaged in [&version_2, &longer, &named[..named.len() - 1].to_vec(), &vec![0x30, 0]] {
         assert_eq!(read_error(pem_of(label, damaged), None), PemError::Damaged);
     }
 }
@@ -206,4 +207,23 @@ fn unsupported_keys_are_named_in_the_error() {
         let opened = read(&pem, None).unwrap();
         assert_eq!(KeyPair::from_pkcs8_der(&opened.pkcs8).unwrap_err(), expected);
     }
+}
+
+#[test]
+fn a_curve_in_explicit_parameters_is_named_in_the_error() {
+    let generate = ["ecparam", "-genkey", "-noout", "-name", "prime256v1", "-param_enc", "explicit"];
+    let Some(sec1) = openssl(&generate, b"") else { return };
+    assert_eq!(read_error(&sec1, None), PemError::ExplicitCurve);
+    let named = openssl(&["ec", "-param_enc", "named_curve"], &sec1).unwrap();
+    assert!(!kid(&named, None).is_empty(), "the advised command converts the key");
+    let pkcs8 = openssl(&["pkcs8", "-topk8", "-nocrypt"], &sec1).unwrap();
+    let error = KeyPair::from_pkcs8_der(&read(&pkcs8, None).unwrap().pkcs8).unwrap_err();
+    assert_eq!(error, KeyError::Unsupported("an elliptic-curve key without a named curve".to_owned()));
+}
+
+#[test]
+fn an_rsa_key_with_three_primes_is_named_in_the_error() {
+    let Some(key) = openssl(&["genrsa", "-primes", "3", "2048"], b"") else { return };
+    let error = KeyPair::from_pkcs8_der(&read(&key, None).unwrap().pkcs8).unwrap_err();
+    assert_eq!(error, KeyError::Unsupported("an RSA key with more than two primes".to_owned()));
 }

@@ -299,3 +299,22 @@ async fn a_locked_database_and_a_hanging_request_do_not_delay_shutdown_slow() {
     let ended = tokio::time::timeout(Duration::from_secs(14), server.wait_for_exit()).await;
     assert_eq!(ended.expect("the server did not stop within 14 s").code(), Some(0), "{}", server.log.lock().unwrap());
 }
+
+#[tokio::test]
+async fn a_start_that_cannot_serve_fails_before_it_prints_the_link() {
+    let used = TcpListener::bind("127.0.0.1:0").unwrap();
+    let metrics = format!("metrics.listen = '{}'", used.local_addr().unwrap());
+    let tls = "tls = { certificate = 'chain.pem', key = 'key.pem' }".to_owned();
+    for (settings, words) in [(metrics, ["metrics.listen", "in use"]), (tls, ["tls.key (key.pem)", "is encrypted"])] {
+        let folder = TestFolder::empty();
+        folder.configure(&settings);
+        let certified = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        folder.write("chain.pem", &certified.cert.pem());
+        let key = certified.signing_key.serialize_pem();
+        folder.write("key.pem", &key.replace("PRIVATE KEY", "ENCRYPTED PRIVATE KEY"));
+        let output = folder.run(&["serve", "--listen", "127.0.0.1:0"]);
+        output.fails(1, &words);
+        assert!(!output.stderr.contains("/admin/welcome"), "{}", output.stderr);
+        assert!(!folder.path("keys").exists() && !folder.path("data").exists());
+    }
+}

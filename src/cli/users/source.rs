@@ -182,11 +182,11 @@ fn read_lines(mut from: impl BufRead, filling: &mut BatchBuilder<'_>) -> io::Res
 }
 
 fn parse_line(text: &[u8], is_cut: bool) -> Result<SourceUser, String> {
-    if is_cut {
-        return Err("the line is longer than 64 KiB".to_owned());
-    }
     if !text.starts_with(b"{") {
         return Err("the line is not a JSON object (for the output of Django's dumpdata, use --from-django)".to_owned());
+    }
+    if is_cut {
+        return Err("the line is longer than 64 KiB; write one user per line, with at most 2 KiB of claims".to_owned());
     }
     let members = strict_json::parse_object(text).map_err(|error| {
         // The parser sees only this line, so its line number is always 1.

@@ -37,6 +37,7 @@ mod head;
 pub mod keep_alive;
 mod request_phase;
 pub mod tls;
+mod tls_file;
 mod write_timeout;
 
 use crate::http::security_headers::set_security_headers;

@@ -9,25 +9,33 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
 use rustls::ServerConfig;
-use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
+use super::tls_file::{certificate_chain, private_key};
 use crate::domain::secret::SecretBytes;
 
-/// Why a TLS certificate cannot be used.
+/// Why a TLS certificate cannot be used. The message names the setting, the file and the remedy.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
     /// A file cannot be read.
-    #[error("cannot read {}: {source}", path.display())]
+    #[error("cannot read {setting} ({}): {source}", path.display())]
     File {
+        /// The setting that names the file.
+        setting: &'static str,
         /// The path of the file.
         path: PathBuf,
         /// The cause.
         source: io::Error,
     },
-    /// The PEM data is not a certificate chain with its private key.
-    #[error("cannot use the TLS certificate chain and its private key, both in PEM: {0}")]
-    Unusable(String),
+    /// A file is not what its setting needs.
+    #[error("cannot use {setting} ({}): {problem}", path.display())]
+    Unusable {
+        /// The setting that names the file.
+        setting: &'static str,
+        /// The path of the file.
+        path: PathBuf,
+        /// What is wrong and what to do.
+        problem: String,
+    },
 }
 
 /// The TLS configuration. ALPN offers only HTTP/1.1, because the timeouts of the server are implemented for HTTP/1.1.
@@ -56,7 +64,9 @@ type FileVersion = (u64, u64, i64, i64);
 impl Tls {
     /// Uses a certificate chain and its private key, both in PEM. They are never reloaded.
     pub fn fixed(chain: &[u8], key: &SecretBytes) -> Result<Self, TlsError> {
-        Ok(Self { config: ArcSwap::from_pointee(config(chain, key)?), files: None })
+        let generated = |setting| PemFile { setting, path: Path::new("generated") };
+        let config = config((generated(CERTIFICATE), chain), (generated(KEY), key.expose()))?;
+        Ok(Self { config: ArcSwap::from_pointee(config), files: None })
     }
 
     /// Uses a certificate chain and its private key from files, which may be replaced while the server runs.
@@ -95,9 +105,10 @@ impl Tls {
 
 impl CertificateFiles {
     fn config(&self) -> Result<ServerConfig, TlsError> {
-        let read = |path: &Path| fs::read(path).map_err(|source| TlsError::File { path: path.to_owned(), source });
-        let key = SecretBytes::new(read(&self.key)?);
-        config(&read(&self.certificate)?, &key)
+        let certificate = PemFile { setting: CERTIFICATE, path: &self.certificate };
+        let key = PemFile { setting: KEY, path: &self.key };
+        let key_bytes = SecretBytes::new(key.read()?);
+        config((certificate, &certificate.read()?), (key, key_bytes.expose()))
     }
 
     /// Returns the versions of both files. `None` if one is missing, for example while it is being replaced.
@@ -110,13 +121,47 @@ impl CertificateFiles {
     }
 }
 
-fn config(chain: &[u8], key: &SecretBytes) -> Result<ServerConfig, TlsError> {
-    let unusable = |problem: &dyn fmt::Display| TlsError::Unusable(problem.to_string());
-    let chain: Vec<_> =
-        CertificateDer::pem_slice_iter(chain).collect::<Result<_, _>>().map_err(|error| unusable(&error))?;
-    let key = PrivateKeyDer::from_pem_slice(key.expose()).map_err(|error| unusable(&error))?;
-    let config = ServerConfig::builder().with_no_client_auth().with_single_cert(chain, key);
-    let mut config = config.map_err(|error| unusable(&error))?;
+const CERTIFICATE: &str = "tls.certificate";
+const KEY: &str = "tls.key";
+
+/// A file of `[tls]`, for error messages.
+#[derive(Clone, Copy)]
+struct PemFile<'a> {
+    setting: &'static str,
+    path: &'a Path,
+}
+
+impl PemFile<'_> {
+    fn read(self) -> Result<Vec<u8>, TlsError> {
+        let Self { setting, path } = self;
+        fs::read(path).map_err(|source| TlsError::File { setting, path: path.to_owned(), source })
+    }
+
+    fn unusable(self, problem: String) -> TlsError {
+        TlsError::Unusable { setting: self.setting, path: self.path.to_owned(), problem }
+    }
+}
+
+fn config(certificate: (PemFile<'_>, &[u8]), key: (PemFile<'_>, &[u8])) -> Result<ServerConfig, TlsError> {
+    let chain = certificate_chain(certificate.1).map_err(|problem| certificate.0.unusable(problem))?;
+    let private_key = private_key(key.1).map_err(|problem| key.0.unusable(problem))?;
+    let config = ServerConfig::builder().with_no_client_auth().with_single_cert(chain, private_key);
+    let mut config = config.map_err(|error| match error {
+        rustls::Error::InconsistentKeys(_) => key.0.unusable(format!(
+            "the private key does not belong to the first certificate in {} ({}); the certificate of the server must come \
+             first there, before those of authorities",
+            certificate.0.setting,
+            certificate.0.path.display()
+        )),
+        rustls::Error::InvalidCertificate(_) => {
+            certificate.0.unusable("the first certificate is damaged, or not X.509 version 3".to_owned())
+        }
+        _ => key.0.unusable(
+            "the private key is damaged or of an unsupported type; use RSA with 2048 to 8192 bits, ECDSA with P-256, \
+             P-384 or P-521, or Ed25519"
+                .to_owned(),
+        ),
+    })?;
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(config)
 }
@@ -165,14 +210,34 @@ mod tests {
     }
 
     #[test]
-    fn unusable_tls_files_are_reported() {
+    fn unusable_tls_files_are_reported_with_their_setting() {
+        let folder = tempfile::tempdir().unwrap();
         let (chain, key) = for_tls("one.example.com").unwrap();
         let (_, other) = for_tls("two.example.com").unwrap();
-        for (chain, key) in [(chain.as_bytes(), &other), (b"", &key), (chain.as_bytes(), &SecretBytes::new(vec![]))] {
-            let error = Tls::fixed(chain, key).unwrap_err().to_string();
-            assert!(error.starts_with("cannot use the TLS certificate chain"), "{error}");
+        let error = |chain: &[u8], key: &[u8]| {
+            replace(folder.path(), &[("chain", chain), ("key", key)]);
+            Tls::from_files(folder.path().join("chain"), folder.path().join("key")).unwrap_err().to_string()
+        };
+        for (chain, key, setting, file, expected) in [
+            (
+                chain.as_bytes(),
+                other.expose(),
+                "tls.key",
+                "key",
+                "does not belong to the first certificate in tls.certificate",
+            ),
+            (b"", key.expose(), "tls.certificate", "chain", "empty"),
+            (chain.as_bytes(), b"", "tls.key", "key", "empty"),
+            (key.expose(), chain.as_bytes(), "tls.certificate", "chain", "exchanged"),
+        ] {
+            let error = error(chain, key);
+            let file = folder.path().join(file).display().to_string();
+            assert!(
+                error.starts_with(&format!("cannot use {setting} ({file}): ")) && error.contains(expected),
+                "{error}"
+            );
         }
         let error = Tls::from_files("nowhere/chain".into(), "nowhere/key".into()).unwrap_err().to_string();
-        assert!(error.starts_with("cannot read nowhere/"), "{error}");
+        assert!(error.starts_with("cannot read tls.key (nowhere/key): No such file"), "{error}");
     }
 }
