@@ -55,6 +55,13 @@ pub(super) fn check(config: &Config) -> Result<()> {
     Ok(())
 }
 
+/// What is unsafe in production in the boot settings and the files.
+pub(super) fn boot_findings(config: &Config) -> Result<Vec<Finding>> {
+    let mut found = unsafe_for_production(config);
+    found.extend(data_folder::findings(config)?);
+    Ok(found)
+}
+
 /// What is unsafe in production: in the boot settings, the runtime settings and the users. Also returns whether the
 /// database could be checked: one that has to be migrated first may not be readable.
 pub fn deploy_findings(config: &Config) -> Result<(Vec<Finding>, bool)> {
@@ -65,8 +72,7 @@ pub fn deploy_findings(config: &Config) -> Result<(Vec<Finding>, bool)> {
     } else {
         Some(DatabaseFacts::default())
     };
-    let mut found = unsafe_for_production(config);
-    found.extend(data_folder::findings(config)?);
+    let mut found = boot_findings(config)?;
     let is_complete = facts.is_some();
     found.extend(facts.into_iter().flat_map(|facts| facts.findings(config.admin.is_some())));
     Ok((found, is_complete))

@@ -381,6 +381,7 @@ pub fn http_options(config: &Config) -> HttpOptions {
         authed_url: config.social.authed_url.clone(),
         logout_url: config.social.logout_url.clone(),
         dialects: config.dialects.enabled.clone(),
+        findings: database::boot_findings(config).unwrap_or_default(),
         metrics: config
             .metrics
             .as_ref()

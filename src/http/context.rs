@@ -9,6 +9,7 @@ use axum::http::HeaderValue;
 
 use super::pages::Pages;
 use crate::domain::dialect::Dialect;
+use crate::domain::finding::Finding;
 use crate::domain::network::Network;
 use crate::domain::public_url::PublicUrl;
 use crate::domain::secret::SecretText;
@@ -38,6 +39,8 @@ pub struct HttpOptions {
     pub authed_url: String,
     /// The redirect target after a sign-out in the dialect `rest_social`.
     pub logout_url: String,
+    /// The boot settings that are unsafe in production, for the dashboard.
+    pub findings: Vec<Finding>,
     /// The enabled dialects.
     pub dialects: BTreeSet<Dialect>,
     /// Where the metrics are served. `None` disables them, and request durations are not recorded.

@@ -2,6 +2,8 @@
 
 use crate::domain::finding::Finding;
 use crate::domain::setting::snapshot::Settings;
+use crate::issuer::context::Issuer;
+use crate::issuer::refusal::Refusal;
 use crate::store::{Read, StoreError, UserSearch};
 
 /// The facts of a database. The default is that of a database that does not exist yet.
@@ -48,6 +50,12 @@ impl DatabaseFacts {
         }
         found
     }
+}
+
+/// What is unsafe in the database of a running server.
+pub async fn database_findings(issuer: &Issuer) -> Result<Vec<Finding>, Refusal> {
+    let facts: Result<DatabaseFacts, StoreError> = issuer.store.read(|tx| DatabaseFacts::read(tx)).await;
+    Ok(facts?.findings(false))
 }
 
 #[cfg(test)]

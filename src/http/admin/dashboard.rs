@@ -13,6 +13,7 @@ use super::health_checks::{HealthCheck, HealthFacts, HealthLevel, health_checks}
 use crate::domain::algorithm::Algorithm;
 use crate::domain::count::{Count, HourCount, Series, Window};
 use crate::domain::duration::rounded_down;
+use crate::domain::finding::Finding;
 use crate::domain::key::{Key, KeyState};
 use crate::domain::time::Timestamp;
 use crate::http::admin::zone::{AdminPath, SteppedUp, Superuser};
@@ -25,6 +26,7 @@ use crate::http::web::page_error::PageResult;
 use crate::http::web::section::Section;
 use crate::issuer::admin::health::{StoreHealth, health};
 use crate::issuer::admin::sign_in::{AdminSignedIn, SignOutOthers};
+use crate::issuer::findings::database_findings;
 use crate::issuer::keys::{KeyTimeline, timeline};
 use crate::issuer::stats::{counts, readiness};
 use crate::issuer::uptime::Liveliness;
@@ -45,7 +47,8 @@ fn routes() -> Router<Http> {
 
 async fn page(State(http): State<Http>, query: Query, superuser: Superuser) -> PageResult {
     let window = if query.text("over") == "month" { Window::Month } else { Window::Day };
-    let page = DashboardPage::of(&http.issuer, superuser.session(), window).await?;
+    let mut page = DashboardPage::of(&http.issuer, superuser.session(), window).await?;
+    page.add_findings(&http.options.findings);
     Ok(superuser.show(&http, StatusCode::OK, &page))
 }
 
@@ -83,6 +86,8 @@ pub struct DashboardPage {
     pub worst: HealthLevel,
     /// The health checks.
     pub health_checks: Vec<HealthCheck>,
+    /// What `countersign check --deploy` finds: in the boot settings, the runtime settings and the users.
+    pub findings: Vec<Finding>,
     /// The period of the charts.
     pub window: Window,
     /// The charts.
@@ -115,6 +120,14 @@ pub struct DashboardPage {
 }
 
 impl DashboardPage {
+    /// Adds what is unsafe in the boot settings. While anything is unsafe, not all is well.
+    fn add_findings(&mut self, boot: &[Finding]) {
+        self.findings.splice(0..0, boot.iter().cloned());
+        if !self.findings.is_empty() {
+            self.worst = self.worst.max(HealthLevel::Warning);
+        }
+    }
+
     async fn of(issuer: &Issuer, superuser: &AdminSignedIn, window: Window) -> Result<Self, Refusal> {
         let life = issuer.uptime.liveliness(&issuer.clock);
         let health = health(issuer).await?;
@@ -132,6 +145,7 @@ impl DashboardPage {
         Ok(Self {
             worst,
             health_checks: checks,
+            findings: database_findings(issuer).await?,
             window,
             charts: charts(window, life.now, &counted),
             users: health.counted.users,
@@ -208,10 +222,15 @@ impl Page for DashboardPage {
             let HealthCheck { subject, level, message } = check;
             context! { subject => *subject, level => level.class(), label => level.label(), message }
         });
+        let findings = self.findings.iter().map(|finding| {
+            let Finding { setting, condition, consequence, fix } = finding;
+            context! { setting, condition, consequence, fix }
+        });
         let Self { uptime, starts, database, free, mails_waiting, address, charts, users, open_sessions, .. } = self;
         context! {
             worst => self.worst.class(),
             health_checks => checks.collect::<Value>(),
+            findings => findings.collect::<Value>(),
             is_month => self.window == Window::Month,
             charts => charts.iter().map(chart_context).collect::<Value>(),
             users,
@@ -245,6 +264,7 @@ impl Page for DashboardPage {
         let page = |keys, mails_waiting, window| Self {
             worst: HealthLevel::Warning,
             health_checks: vec![check(HealthLevel::Ok), check(HealthLevel::Warning), check(HealthLevel::Failing)],
+            findings: vec![Finding::new("email.host", "<b>", "no codes", "set email.host")],
             window,
             charts: charts(window, now, &counted),
             users: 3,

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod audit;
+mod dashboard;
 mod guard;
 mod keys;
 mod outbox;

@@ -119,18 +119,3 @@ async fn every_email_is_previewed_and_its_html_is_sandboxed() {
     browser.open("/admin/mails/templates/..%2F").await.is(404);
     AdminBrowser::new(&server).open("/admin/mails/templates/reset_code").await.is(303);
 }
-
-#[tokio::test]
-async fn the_dashboard_warns_without_mail_server_and_without_planned_rotation() {
-    let (_server, mut browser) = signed_in_root().await;
-    let page = browser.open("/admin/").await;
-    for text in ["No mail server: resets go to files", "No rotation is planned"] {
-        assert!(page.is(200).text.contains(text), "{text}: {page:#?}");
-    }
-    let settings = "email.host = '127.0.0.1'\nkeys.rotate_every = '90d'";
-    let (_server, mut browser) = signed_in_root_at(TestServer::with(settings).await).await;
-    let page = browser.open("/admin/").await;
-    for text in ["No mail server: resets go to files", "No rotation is planned"] {
-        assert!(!page.is(200).text.contains(text), "{text}: {page:#?}");
-    }
-}
