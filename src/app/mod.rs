@@ -11,7 +11,7 @@ use tokio::sync::{Mutex, watch};
 use tokio::task::JoinSet;
 
 use crate::clock::Clock;
-use crate::config::{Config, SmtpConfig, SmtpLogin, SmtpSecurity, TlsConfig};
+use crate::config::{Config, TlsConfig};
 use crate::crypto::aead::Aead;
 use crate::crypto::browser::BrowserKeys;
 use crate::crypto::certificate;
@@ -25,7 +25,6 @@ use crate::crypto::ring_contents::RingContents;
 use crate::domain::password::PasswordPolicy;
 use crate::domain::setting::snapshot::Settings;
 use crate::domain::token_spec::{TokenDefaults, refresh_audience};
-use crate::domain::user::Email;
 use crate::http;
 use crate::http::context::{Http, HttpOptions, MetricsOptions};
 use crate::http::pages::Pages;
@@ -43,7 +42,6 @@ use crate::jobs;
 use crate::keys::shared_ring::SharedRing;
 use crate::keys::signer::SigningQueue;
 use crate::keys::{KeySource, LoadedRing};
-use crate::mail::{Mailer, MailerOptions, Smtp, SmtpAccount, SmtpOptions, Transport, TransportSecurity};
 use crate::random::Random;
 use crate::store::Store;
 use crate::telemetry::counters::Counters;
@@ -56,6 +54,7 @@ mod first_superuser;
 mod keep_alive;
 mod key_folder;
 mod listen;
+mod mailer;
 mod metrics;
 mod social;
 
@@ -66,6 +65,8 @@ pub use self::database::{
 pub use self::first_superuser::{FirstSuperuser, first_superuser};
 pub use self::key_folder::{key_folder, key_times};
 pub use self::listen::listen;
+use self::mailer::mailer;
+pub use self::mailer::send_test_mail;
 
 /// The maximum duration of a shutdown after the stop signal, including requests in flight. The documented maximum is
 /// 10 s; the remaining 0.5 s is for the exit of the process.
@@ -208,49 +209,6 @@ fn policy(config: &Config) -> IssuerPolicy {
             contact: config.accounts.contact.clone(),
             new_network: config.accounts.notify_new_network,
         },
-    }
-}
-
-fn mailer(config: &Config, keys: Option<&DerivedKeys>) -> Result<Mailer> {
-    let folder = config.data_dir.join("mail");
-    let transport = if let Some(smtp) = &config.email.smtp {
-        Transport::Smtp(Smtp::new(smtp_options(smtp)).context("setting up [email]")?)
-    } else {
-        tracing::info!(folder = %folder.display(), "no smtp server configured; writing e-mails to files");
-        Transport::Files(folder.clone())
-    };
-    let options = MailerOptions {
-        public_url: config.server.public_url.to_string(),
-        from: Some(config.email.from.to_string()),
-        templates_dir: config.templates_dir.clone(),
-        transport,
-        files: Some(folder),
-    };
-    Mailer::new(options, keys).context("setting up e-mails")
-}
-
-/// Sends a test e-mail to the address now, not through the outbox. Opens neither the database nor the keys.
-pub async fn send_test_mail(config: &Config, to: &Email) -> Result<()> {
-    let mailer = mailer(config, None)?;
-    Ok(mailer.send_test(to, Clock::system().now(), &Random::System).await?)
-}
-
-fn smtp_options(smtp: &SmtpConfig) -> SmtpOptions {
-    SmtpOptions {
-        host: smtp.host.clone(),
-        port: smtp.port,
-        hello: smtp.hello.clone(),
-        account: smtp.login.as_ref().map(|SmtpLogin { username, password }| SmtpAccount {
-            username: username.clone(),
-            password: password.clone(),
-        }),
-        security: match smtp.security {
-            SmtpSecurity::StartTls => TransportSecurity::StartTls,
-            SmtpSecurity::Tls => TransportSecurity::Tls,
-            SmtpSecurity::None => TransportSecurity::None,
-        },
-        ca_file: smtp.ca_file.clone(),
-        timeout: SmtpOptions::TIMEOUT,
     }
 }
 
