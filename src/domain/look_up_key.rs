@@ -34,6 +34,12 @@ pub fn former_key(text: &str) -> Option<String> {
     (former != look_up_key(text)).then_some(former)
 }
 
+/// Returns the form in which texts are searched: normalised like a key, but with domains as written. Each run of white
+/// space is one space.
+pub fn search_form(text: &str) -> String {
+    fold(text).split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
 /// Converts a domain to A-labels in lower case. `None` if the domain is not valid: it has a character that no domain may
 /// contain, an invalid A-label, or a label or a total length beyond the limits of DNS (RFC 1035 §2.3.4).
 pub fn ascii_domain(domain: &str) -> Option<String> {

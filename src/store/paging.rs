@@ -1,8 +1,7 @@
-//! Pages merged from several ordered streams of rows, each read through an index in slices. Conditions without an index
-//! are checked row by row. The number of rows that are examined for a page is limited, so a page may have fewer rows
-//! than its limit although more rows follow. It then still contains the position of the next page.
-
-use std::cmp::Ordering;
+//! Pages in descending order, merged from several ordered streams of rows, each read through an index in slices.
+//! Conditions without an index are checked row by row. The number of rows that are examined for a page is limited, so a
+//! page may have fewer rows than its limit although more rows follow. It then still contains the position of the next
+//! page.
 
 use super::error::StoreError;
 
@@ -12,22 +11,6 @@ const MIN_SLICE: u32 = 100;
 /// limit, the slices contain at most 7900 rows of each stream.
 const MAX_ROUNDS: u32 = 8;
 const MAX_DOUBLINGS: u32 = 4;
-
-/// The direction of a page.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::store) enum PageOrder {
-    Ascending,
-    Descending,
-}
-
-impl PageOrder {
-    fn compare<K: Ord>(self, one: &K, other: &K) -> Ordering {
-        match self {
-            Self::Ascending => one.cmp(other),
-            Self::Descending => other.cmp(one),
-        }
-    }
-}
 
 /// The rows of a page in order, each with its key.
 #[derive(Debug)]
@@ -42,7 +25,6 @@ pub(in crate::store) struct PageRows<K, T> {
 ///
 /// `slices` returns, for each stream, the given number of rows after a key, in order.
 pub(in crate::store) fn collect_page<K: Ord + Clone, T>(
-    order: PageOrder,
     limit: u32,
     mut start: Option<K>,
     slices: impl Fn(Option<&K>, u32) -> Result<Vec<Vec<(K, T)>>, StoreError>,
@@ -56,11 +38,11 @@ pub(in crate::store) fn collect_page<K: Ord + Clone, T>(
         // A stream with a full slice may have more rows. Rows after the first end of a full slice are not used yet,
         // because those further rows may precede them.
         let ends = streams.iter().filter(|rows| rows.len() >= slice as usize).filter_map(|rows| rows.last());
-        let complete_until = ends.map(|(key, _)| key).min_by(|one, other| order.compare(*one, *other)).cloned();
-        let is_usable = |key: &K| complete_until.as_ref().is_none_or(|end| order.compare(key, end).is_le());
+        let complete_until = ends.map(|(key, _)| key).max().cloned();
+        let is_usable = |key: &K| complete_until.as_ref().is_none_or(|end| key >= end);
         let mut rows: Vec<(K, T)> =
             streams.into_iter().flatten().filter(|(key, row)| is_usable(key) && keep(key, row)).collect();
-        rows.sort_by(|one, other| order.compare(&one.0, &other.0));
+        rows.sort_by(|one, other| other.0.cmp(&one.0));
         found.extend(rows);
         if found.len() > wanted {
             found.truncate(wanted);
@@ -82,12 +64,12 @@ mod tests {
     use proptest::prelude::*;
 
     /// Returns the rows of all pages.
-    fn pages(order: PageOrder, limit: u32, streams: &[Vec<u32>], rare: u32) -> Vec<u32> {
+    fn pages(limit: u32, streams: &[Vec<u32>], rare: u32) -> Vec<u32> {
         let slices = |start: Option<&u32>, slice: u32| {
             let of = |stream: &Vec<u32>| {
                 let mut rows = stream.clone();
-                rows.sort_by(|one, other| order.compare(one, other));
-                rows.retain(|key| start.is_none_or(|start| order.compare(key, start).is_gt()));
+                rows.sort_by(|one, other| other.cmp(one));
+                rows.retain(|key| start.is_none_or(|start| key < start));
                 rows.into_iter().take(slice as usize).map(|key| (key, ())).collect()
             };
             Ok(streams.iter().map(of).collect())
@@ -95,7 +77,7 @@ mod tests {
         let mut all = Vec::new();
         let mut start = None;
         loop {
-            let page = collect_page(order, limit, start, slices, |key, ()| key % rare == 0).expect("no errors");
+            let page = collect_page(limit, start, slices, |key, ()| key % rare == 0).expect("no errors");
             assert!(page.rows.len() <= limit as usize, "no page is longer than its limit");
             all.extend(page.rows.into_iter().map(|(key, ())| key));
             match page.next {
@@ -112,9 +94,7 @@ mod tests {
             streams in vec(btree_set(0..100_000_u32, 0..700), 1..4),
             limit in 1..60_u32,
             rare in prop_oneof![Just(1_u32), 2..5_u32, Just(5000_u32)],
-            forward in any::<bool>(),
         ) {
-            let order = if forward { PageOrder::Ascending } else { PageOrder::Descending };
             let mut seen = std::collections::BTreeSet::new();
             let own = |stream: &std::collections::BTreeSet<u32>| stream.iter().copied().collect::<Vec<_>>();
             let mut streams: Vec<Vec<u32>> = streams.iter().map(own).collect();
@@ -122,18 +102,18 @@ mod tests {
                 stream.retain(|key| seen.insert(*key));
             }
             let mut expected: Vec<u32> = streams.concat().into_iter().filter(|key| key % rare == 0).collect();
-            expected.sort_by(|one, other| order.compare(one, other));
-            prop_assert_eq!(pages(order, limit, &streams, rare), expected);
+            expected.sort_by(|one, other| other.cmp(one));
+            prop_assert_eq!(pages(limit, &streams, rare), expected);
         }
     }
 
     #[test]
     fn a_page_ends_when_nothing_matches() {
         let slices = |start: Option<&u64>, slice: u32| {
-            let first = start.map_or(0, |start| start + 1);
-            Ok(vec![(first..first + u64::from(slice)).map(|key| (key, ())).collect()])
+            let first = start.copied().unwrap_or(1_000_000);
+            Ok(vec![(first - u64::from(slice)..first).rev().map(|key| (key, ())).collect()])
         };
-        let page = collect_page(PageOrder::Ascending, 10, None, slices, |_, ()| false).expect("no errors");
-        assert!(page.rows.is_empty() && page.next.is_some_and(|next| next < 20_000), "{:?}", page.next);
+        let page = collect_page(10, None, slices, |_, ()| false).expect("no errors");
+        assert!(page.rows.is_empty() && page.next.is_some_and(|next| next > 980_000), "{:?}", page.next);
     }
 }

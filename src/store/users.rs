@@ -12,8 +12,8 @@ use crate::domain::user::{Email, Login, NewUser, User, Username};
 /// A filter for users, in order of id.
 #[derive(Clone, Debug, Default)]
 pub struct UserQuery {
-    /// Only users whose user name or e-mail address starts with this text, compared case-insensitively.
-    pub prefix: Option<String>,
+    /// Only users whose user name, e-mail address, or given and family name contain this text, ignoring case.
+    pub text: Option<String>,
     /// Only users after this id: the last id of the previous page.
     pub after: Option<UserId>,
     /// The maximum number of users.
@@ -32,11 +32,10 @@ pub enum PagePosition {
     Before(String),
 }
 
-/// A search for users, in order of the matched name or address. A search for superusers or for disabled users is in
-/// order of the user name.
+/// A search for users, in order of the user name.
 #[derive(Clone, Debug, Default)]
 pub struct UserSearch {
-    /// The start of a name or an address, case-insensitive; empty for all users.
+    /// Any part of a user name, an address, or given and family name, ignoring case; empty for all users.
     pub text: String,
     /// Only active users, or only disabled users; `None` for both.
     pub active: Option<bool>,
@@ -48,7 +47,7 @@ pub struct UserSearch {
     pub limit: u32,
 }
 
-/// A page of users. It may be short although more users follow, because one call examines a limited number of users.
+/// A page of users.
 #[derive(Clone, Debug, Default)]
 pub struct UserPage {
     /// The users, in the order of the search.
@@ -57,6 +56,8 @@ pub struct UserPage {
     pub previous: Option<String>,
     /// The position after which the next page starts; `None` at the end.
     pub next: Option<String>,
+    /// The number of users on all pages.
+    pub total: u64,
 }
 
 /// Reads users.
@@ -74,8 +75,7 @@ pub trait ReadUsers {
     fn any_superuser(&self) -> Result<bool, StoreError>;
     /// Returns a page of users.
     fn users(&self, query: &UserQuery) -> Result<Vec<User>, StoreError>;
-    /// Returns a page of the users whose name or address starts with the text. It is fast for any number of
-    /// users.
+    /// Returns a page of the users who match the search. Reads an index of all users: about 30 ms for 100 000 users.
     fn user_page(&self, search: &UserSearch) -> Result<UserPage, StoreError>;
     /// Whether there is an active superuser other than `user`.
     fn other_superuser(&self, user: UserId) -> Result<bool, StoreError>;

@@ -36,7 +36,7 @@ pub enum UsersCommand {
     Create(UserCreateArgs),
     /// List users
     List {
-        /// List only users whose name or e-mail address starts with this text
+        /// List only users whose user name, e-mail address, or given and family name contain this text
         #[arg(long, value_name = "TEXT")]
         search: Option<String>,
         /// Print JSON
@@ -195,12 +195,12 @@ fn change(config: &Config, name: &str, change: UserChange, done: impl Fn(&Userna
     })
 }
 
-fn list(config: &Config, prefix: Option<&str>, json: bool) -> Result<()> {
+fn list(config: &Config, text: Option<&str>, json: bool) -> Result<()> {
     let mut found: Vec<User> = Vec::new();
     let store = existing_store(config)?;
     block_on(async {
         let Some(store) = store else { return Ok(()) };
-        pages::for_each_page(&store, prefix, |page| {
+        pages::for_each_page(&store, text, |page| {
             found.extend(page);
             Ok(())
         })
@@ -211,10 +211,14 @@ fn list(config: &Config, prefix: Option<&str>, json: bool) -> Result<()> {
     }
     let row = |user: &User| {
         let email = user.email.as_ref().map(ToString::to_string).unwrap_or_default();
+        let name = format!("{} {}", user.first_name, user.last_name);
         let last_login = user.last_login.map_or_else(|| "never".to_owned(), |at| at.to_string());
-        vec![user.id.to_string(), user.username.to_string(), email, flags(user), last_login]
+        vec![user.id.to_string(), user.username.to_string(), email, flags(user), last_login, name.trim().to_owned()]
     };
-    Ok(print::table(&["ID", "USERNAME", "EMAIL", "FLAGS", "LAST LOGIN"], &found.iter().map(row).collect::<Vec<_>>())?)
+    let headers = ["ID", "USERNAME", "EMAIL", "FLAGS", "LAST LOGIN", "NAME"];
+    print::table(&headers, &found.iter().map(row).collect::<Vec<_>>())?;
+    print::message(format!("{} {}.", found.len(), if found.len() == 1 { "user" } else { "users" }));
+    Ok(())
 }
 
 fn flags(user: &User) -> String {

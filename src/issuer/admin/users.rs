@@ -35,7 +35,7 @@ pub async fn find_by_name_or_id(issuer: &Issuer, text: &str) -> Result<Option<Us
     found.await
 }
 
-/// A search for users by the beginning of a name or address, or by a complete `id` or `sub`.
+/// A search for users by any part of a name or address, or by a complete `id` or `sub`.
 #[derive(Clone, Debug)]
 pub struct FindUsers {
     /// The search text, the page and the filters.
@@ -47,12 +47,12 @@ pub struct FindUsers {
 pub struct FoundUsers {
     /// The user whose `id` or `sub` is the search text. Only on the first page, and independent of the filters.
     pub exact: Option<User>,
-    /// The users whose name or address begins with the search text.
+    /// The users whose names or address contain the search text.
     pub page: UserPage,
 }
 
 impl FindUsers {
-    /// Searches for users. The duration does not depend on the number of users.
+    /// Searches for users.
     pub async fn run(self, issuer: &Issuer) -> Result<FoundUsers, Refusal> {
         let Self { mut search } = self;
         search.text = search.text.trim().to_owned();

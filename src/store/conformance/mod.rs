@@ -45,7 +45,7 @@ macro_rules! conformance {
                 updates_change_only_their_column, an_address_is_verified_until_it_changes,
                 a_hash_is_upgraded_unless_the_password_changed,
                 an_address_takes_precedence_over_a_name, pages_of_users_are_consecutive,
-                a_prefix_matches_names_and_addresses,
+                a_text_matches_any_part_of_names_and_addresses,
                 only_the_newest_addresses_are_kept, deleting_a_user_leaves_only_audit_lines, ids_are_never_reused,
                 an_imported_user_keeps_every_field, operator_updates_change_only_their_columns;
             sessions: a_session_is_read_with_its_user, a_session_advances_only_from_the_seen_generation,
@@ -80,7 +80,7 @@ macro_rules! conformance {
                 audit_lines_are_filtered_and_paged;
             runs: runs_are_recorded;
             counts: counts_are_added_per_hour, old_counts_are_removed;
-            user_search: users_are_found_by_name_or_address, pages_of_users_go_both_ways, users_are_filtered_by_kind;
+            user_search: users_are_found_by_any_part_of_a_name_or_address, a_changed_name_is_found, pages_of_users_go_both_ways, users_are_filtered_by_kind;
             health: the_store_reports_its_size;
             races: one_of_concurrent_registrations_gets_the_name, one_of_concurrent_links_gets_the_account,
                 concurrent_demotions_leave_a_superuser;

@@ -8,7 +8,7 @@ use crate::domain::id::UserId;
 use crate::domain::time::Timestamp;
 use crate::store::audit::{AuditCursor, AuditPage, AuditQuery, ReadAudit, WriteAudit};
 use crate::store::error::StoreError;
-use crate::store::paging::{PageOrder, collect_page};
+use crate::store::paging::collect_page;
 
 /// A query for audit lines through an index. One filter selects the index; the other filters are checked line by line.
 macro_rules! lines {
@@ -73,7 +73,7 @@ impl ReadAudit for Tx<'_> {
             };
             Ok(vec![slice?])
         };
-        let page = collect_page(PageOrder::Descending, query.limit, start, slices, |_, line| matches(query, line))?;
+        let page = collect_page(query.limit, start, slices, |_, line| matches(query, line))?;
         let next = page.next.map(|(at, id)| AuditCursor { at: Timestamp::from_unix(at), id });
         Ok(AuditPage { lines: page.rows.into_iter().map(|(_, line)| line).collect(), next })
     }

@@ -10,6 +10,7 @@ use rusqlite_migration::{HookResult, M, Migrations};
 
 use super::connect::{folder, open_error};
 use super::rekey::rekey;
+use super::search_text::fill_search_text;
 use crate::store::error::StoreError;
 
 /// Every migration, in order. A released migration is never edited or removed.
@@ -29,15 +30,17 @@ pub(super) const STEPS: &[M<'static>] = &[
     M::up(include_str!("../../../migrations/sqlite/0013_session_limit.sql")),
     M::up(include_str!("../../../migrations/sqlite/0014_outbox_expiry.sql")),
     M::up(include_str!("../../../migrations/sqlite/0015_temporary_since.sql")),
+    M::up(USER_SEARCH),
 ];
 
+const USER_SEARCH: &str = include_str!("../../../migrations/sqlite/0016_user_search.sql");
 const LOOK_UP_KEYS: &str = include_str!("../../../migrations/sqlite/0011_look_up_keys.sql");
 
 /// Code that a migration runs.
 type MigrationCode = fn(&Transaction<'_>) -> HookResult;
 
 /// The migrations that also run code, after their SQL and in the same transaction: number, SQL and code.
-const WITH_CODE: &[(usize, &str, MigrationCode)] = &[(11, LOOK_UP_KEYS, rekey)];
+const WITH_CODE: &[(usize, &str, MigrationCode)] = &[(11, LOOK_UP_KEYS, rekey), (16, USER_SEARCH, fill_search_text)];
 
 /// The number of schema versions whose copies are kept, including the newest.
 const COPIES_KEPT: usize = 3;

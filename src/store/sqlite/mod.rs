@@ -36,6 +36,7 @@ mod refusals;
 mod rekey;
 mod reset_codes;
 mod runs;
+mod search_text;
 mod sessions;
 mod settings;
 mod snapshot;

@@ -10,7 +10,7 @@ use crate::domain::mail_item::{MailId, MailItem, NewMail, SealedMail};
 use crate::domain::time::Timestamp;
 use crate::store::error::StoreError;
 use crate::store::outbox::{MailCursor, MailListing, MailPage, MailState, ReadOutbox, RetryOutcome, WriteOutbox};
-use crate::store::paging::{PageOrder, collect_page};
+use crate::store::paging::collect_page;
 
 /// The maximum number of stored characters of an error, because a mail server may send a text of any length.
 const ERROR_KEPT: usize = 500;
@@ -87,7 +87,7 @@ impl ReadOutbox for Tx<'_> {
             streams.iter().map(|sql| self.all(sql, params![at, id, slice], read_listing)).collect()
         };
         let matches = |mail: &MailListing| state.is_none_or(|state| state == mail.state);
-        let page = collect_page(PageOrder::Descending, limit, start, slices, |_, mail| matches(mail))?;
+        let page = collect_page(limit, start, slices, |_, mail| matches(mail))?;
         let next = page.next.map(|(at, id)| MailCursor { created_at: Timestamp::from_unix(at), id: MailId(id) });
         Ok(MailPage { mails: page.rows.into_iter().map(|(_, mail)| mail).collect(), next })
     }

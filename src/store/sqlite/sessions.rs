@@ -16,7 +16,7 @@ use crate::domain::social::ProviderName;
 use crate::domain::time::Timestamp;
 use crate::domain::user::User;
 use crate::store::error::StoreError;
-use crate::store::paging::{PageOrder, collect_page};
+use crate::store::paging::collect_page;
 use crate::store::refresh_step::{RefreshStep, SessionKey};
 use crate::store::sessions::{
     ReadSessions, SeenSession, SessionAdvance, SessionCursor, SessionPage, SessionQuery, WriteSessions,
@@ -207,7 +207,7 @@ impl ReadSessions for Tx<'_> {
         // The slices come from an index only. The full row of each session is read afterwards, and only then are
         // expired sessions recognised and left out.
         let mut page = SessionPage::default();
-        let positions = collect_page(PageOrder::Descending, query.limit, start, slices, |_, ()| true)?;
+        let positions = collect_page(query.limit, start, slices, |_, ()| true)?;
         for ((_, id), ()) in positions.rows {
             let session = self.session(SessionId(Uuid::from_bytes(id)))?;
             let of_origin = |session: &Session| query.opened_by.is_none_or(|only| only == session.opened_by);

@@ -5,10 +5,12 @@ use std::net::IpAddr;
 use rusqlite::{Row, params};
 
 use super::error::unreadable;
+use super::search_text::search_text;
 use super::tx::{Columns, Tx, address, address_text, date};
 use crate::domain::claims::Claims;
 use crate::domain::field::Field;
 use crate::domain::id::{Subject, UserId};
+use crate::domain::look_up_key::search_form;
 use crate::domain::password::PasswordHash;
 use crate::domain::time::Timestamp;
 use crate::domain::user::{Email, Login, NewUser, User, Username};
@@ -42,11 +44,9 @@ pub(super) const NAME_OR_ADDRESS_IN_USE: &str =
     "SELECT 1 FROM users WHERE (username_key = ?1 OR email_key = ?1) AND id IS NOT ?2";
 pub(super) const ANY_SUPERUSER: &str = "SELECT 1 FROM users WHERE is_superuser = 1 LIMIT 1";
 const PAGE: &str = users!("id > ?1 ORDER BY id LIMIT ?2");
-pub(super) const PAGE_OF_PREFIX: &str = users!(
-    "id > ?1 AND id IN (
-     SELECT id FROM users WHERE username_key >= ?3 AND username_key < ?4
-     UNION ALL SELECT id FROM users WHERE email_key >= ?3 AND email_key < ?4
-   ) ORDER BY id LIMIT ?2"
+const PAGE_OF_TEXT: &str = users!(
+    "id > ?1 AND id IN (SELECT id FROM users INDEXED BY users_search WHERE instr(search_text, ?3) > 0)
+     ORDER BY id LIMIT ?2"
 );
 pub(super) const OTHER_SUPERUSER: &str = "SELECT 1 FROM users INDEXED BY users_superusers WHERE is_superuser = 1 AND username_key > '' AND is_active = 1 AND id <> ?1";
 pub(super) const SIGN_IN_ADDRESSES: &str =
@@ -109,6 +109,19 @@ impl Tx<'_> {
         Ok(())
     }
 
+    pub(super) fn user_by_id(&self, id: UserId) -> Result<Option<User>, StoreError> {
+        self.one(BY_ID, [id.0], user)
+    }
+
+    /// Computes the search text again, after a change of a name or address.
+    fn update_search_text(&self, id: UserId) -> Result<(), StoreError> {
+        let Some(user) = self.user_by_id(id)? else { return Ok(()) };
+        let email = user.email.as_ref().map(Email::as_str);
+        let text = search_text(user.username.as_str(), email, &user.first_name, &user.last_name);
+        self.execute("UPDATE users SET search_text = ?2 WHERE id = ?1", params![id.0, text])?;
+        Ok(())
+    }
+
     fn keep_newest_addresses(&self, id: UserId, newest: &str) -> Result<(), StoreError> {
         self.execute(
             "DELETE FROM sign_in_addresses WHERE user_id = ?1 AND address NOT IN (
@@ -122,7 +135,7 @@ impl Tx<'_> {
 
 impl ReadUsers for Tx<'_> {
     fn user(&self, id: UserId) -> Result<Option<User>, StoreError> {
-        self.one(BY_ID, [id.0], user)
+        self.user_by_id(id)
     }
 
     fn user_by_sub(&self, sub: Subject) -> Result<Option<User>, StoreError> {
@@ -156,12 +169,10 @@ impl ReadUsers for Tx<'_> {
 
     fn users(&self, query: &UserQuery) -> Result<Vec<User>, StoreError> {
         let after = query.after.map_or(i64::MIN, |id| id.0);
-        let Some(prefix) = &query.prefix else {
+        let Some(text) = &query.text else {
             return self.all(PAGE, params![after, query.limit], user);
         };
-        let from = Login::new(prefix);
-        let to = format!("{}{}", from.key(), char::MAX);
-        self.all(PAGE_OF_PREFIX, params![after, query.limit, from.key(), to], user)
+        self.all(PAGE_OF_TEXT, params![after, query.limit, search_form(text)], user)
     }
 
     fn user_page(&self, search: &UserSearch) -> Result<UserPage, StoreError> {
@@ -222,7 +233,9 @@ impl WriteUsers for Tx<'_> {
                 user.last_login.map(Timestamp::unix),
             ],
         )?;
-        Ok(UserId(self.last_id()))
+        let id = UserId(self.last_id());
+        self.update_search_text(id)?;
+        Ok(id)
     }
 
     fn set_password(
@@ -254,7 +267,7 @@ impl WriteUsers for Tx<'_> {
             "UPDATE users SET username = ?2, username_key = ?3 WHERE id = ?1",
             params![id.0, username.as_str(), key],
         )?;
-        Ok(())
+        self.update_search_text(id)
     }
 
     fn set_email(&self, id: UserId, email: &Email) -> Result<(), StoreError> {
@@ -264,6 +277,7 @@ impl WriteUsers for Tx<'_> {
             "UPDATE users SET email = ?2, email_key = ?3, email_verified = 0 WHERE id = ?1",
             params![id.0, email.as_str(), key],
         )?;
+        self.update_search_text(id)?;
         self.delete_reset_code(id)
     }
 
@@ -274,12 +288,13 @@ impl WriteUsers for Tx<'_> {
 
     fn remove_email(&self, id: UserId) -> Result<(), StoreError> {
         self.execute("UPDATE users SET email = NULL, email_key = NULL, email_verified = 0 WHERE id = ?1", [id.0])?;
+        self.update_search_text(id)?;
         self.delete_reset_code(id)
     }
 
     fn set_names(&self, id: UserId, first: &str, last: &str) -> Result<(), StoreError> {
         self.execute("UPDATE users SET first_name = ?2, last_name = ?3 WHERE id = ?1", params![id.0, first, last])?;
-        Ok(())
+        self.update_search_text(id)
     }
 
     fn set_rights(&self, id: UserId, is_staff: bool, is_superuser: bool) -> Result<(), StoreError> {

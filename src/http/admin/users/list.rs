@@ -84,6 +84,7 @@ impl Page for UsersPage {
             kind => self.query.kind,
             kinds => KINDS.to_vec(),
             rows,
+            total => page.total.max(u64::from(exact.is_some())),
             before => self.query.link("before", page.previous.as_deref()),
             after => self.query.link("after", page.next.as_deref()),
         }
@@ -91,7 +92,7 @@ impl Page for UsersPage {
 
     fn samples() -> Vec<Self> {
         let query = UsersQuery { text: "<b>".to_owned(), kind: "active", position: PagePosition::Start };
-        let page = |users, next| UserPage { users, previous: None, next };
+        let page = |users, next| UserPage { users, previous: None, next, total: 1 };
         let found =
             FoundUsers { exact: Some(samples::user()), page: page(vec![samples::user()], Some("<b>&".to_owned())) };
         let none = FoundUsers { exact: None, page: UserPage::default() };
