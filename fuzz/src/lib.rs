@@ -14,7 +14,7 @@ use countersign::crypto::verify;
 use countersign::domain::id::SessionId;
 use countersign::domain::mail_name::MailRecipient;
 use countersign::domain::refresh_key::RefreshKey;
-use countersign::domain::reset_code::{LinkToken, ResetCode};
+use countersign::domain::reset_code::{LinkToken, RESTORE_PARAMETER, ResetCode};
 use countersign::domain::secret::SecretText;
 use countersign::domain::strict_json;
 use countersign::domain::user::{Email, Username};
@@ -147,7 +147,7 @@ pub fn refresh(data: &[u8]) {
         assert_eq!(again.map(|code| code.expose().to_vec()), Some(code.expose().to_vec()));
     }
     if let Some(token) = LinkToken::parse(text) {
-        let link = token.link("");
+        let link = token.link("", RESTORE_PARAMETER);
         let parameter = link.expose().strip_prefix("?restoring=");
         assert_eq!(parameter, Some(text.trim()), "two spellings of one token");
     }

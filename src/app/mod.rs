@@ -188,8 +188,10 @@ async fn assemble(
 }
 
 fn policy(config: &Config) -> IssuerPolicy {
+    let accounts = &config.accounts;
     IssuerPolicy {
         restore_url: config.rest_jwt.restore_url.clone().unwrap_or_else(|| config.server.public_url.join("/restore")),
+        confirm_url: config.server.public_url.join(http::CONFIRM_EMAIL_PATH),
         tokens: TokenDefaults {
             issuer: config.tokens.issuer.clone(),
             audience: config.tokens.audience.clone(),
@@ -204,11 +206,8 @@ fn policy(config: &Config) -> IssuerPolicy {
         },
         keys: key_times(config),
         rotate_every: config.keys.rotate_every,
-        bare_changes: config.accounts.bare_changes,
-        notices: NoticePolicy {
-            contact: config.accounts.contact.clone(),
-            new_network: config.accounts.notify_new_network,
-        },
+        bare_changes: accounts.bare_changes,
+        notices: NoticePolicy { contact: accounts.contact.clone(), new_network: accounts.notify_new_network },
     }
 }
 

@@ -17,6 +17,7 @@ pub fn error_from_refusal(refusal: Refusal) -> Error {
         Refusal::WrongCredentials(problem) => anyhow!("{problem}"),
         Refusal::NotSignedIn(why) => anyhow!("{why}"),
         Refusal::ChangeRefused(problem) => anyhow!("{problem}"),
+        Refusal::EmailNotConfirmed => anyhow!("the user must confirm the e-mail address first"),
         Refusal::RegistrationClosed => {
             anyhow!("registration is closed; open it with `countersign settings set registration.open true`")
         }

@@ -38,6 +38,7 @@ const RESERVED: &[&str] = &[
     "assets",
     "auth",
     "authorize",
+    "confirm-email",
     "facebook",
     "github",
     "google",

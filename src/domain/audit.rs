@@ -34,6 +34,12 @@ closed_set! {
         RefreshAhead = "refresh_ahead",
         /// The user changed the password.
         PasswordChanged = "password_changed",
+        /// The user requested another e-mail address, or withdrew such a request.
+        EmailChangeRequested = "email_change_requested",
+        /// An e-mail with a link was queued to confirm the user's address.
+        EmailConfirmationSent = "email_confirmation_sent",
+        /// The e-mail address was verified: by the link in an e-mail, or by an operator.
+        EmailVerified = "email_verified",
         /// The e-mail address was changed.
         EmailChanged = "email_changed",
         /// The user name was changed.

@@ -18,6 +18,7 @@ pub mod dialect;
 pub mod django;
 pub mod duration;
 pub mod email;
+pub mod email_confirmation;
 pub mod excerpt;
 pub mod failure_log;
 pub mod field;

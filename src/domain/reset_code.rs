@@ -100,7 +100,12 @@ impl fmt::Debug for ResetCode {
     }
 }
 
-/// The token of a restore link: 256 random bits in base64url. `Debug` does not print it. Only its hash is stored.
+/// The parameter of a link to the page that sets a new password.
+pub const RESTORE_PARAMETER: &str = "restoring";
+/// The parameter of a link to the page that confirms an e-mail address.
+pub const CONFIRM_PARAMETER: &str = "confirming";
+
+/// The token of a link to set a new password or to confirm an address: 256 random bits in base64url. `Debug` does not print it. Only its hash is stored.
 ///
 /// The token contains neither the user nor the expiry, so nothing in it needs encryption. Both are in the database row
 /// that is found by the hash. Single use needs such a row anyway.
@@ -123,14 +128,14 @@ impl LinkToken {
         &self.0
     }
 
-    /// The restore link: the URL `page` with the parameter `restoring=…` appended to its query.
-    pub fn link(&self, page: &str) -> SecretText {
+    /// The link: the URL `page` with the token appended to its query as `parameter`.
+    pub fn link(&self, page: &str, parameter: &str) -> SecretText {
         let separator = match page.split_once('?') {
             None => "?",
             Some((_, query)) if query.is_empty() || query.ends_with('&') => "",
             Some(_) => "&",
         };
-        SecretText::new(format!("{page}{separator}restoring={}", URL_SAFE_NO_PAD.encode(self.0)))
+        SecretText::new(format!("{page}{separator}{parameter}={}", URL_SAFE_NO_PAD.encode(self.0)))
     }
 }
 
@@ -171,7 +176,7 @@ mod tests {
             ("https://e.com/?", "https://e.com/?"),
             ("https://e.com/?lang=de&", "https://e.com/?lang=de&"),
         ] {
-            assert_eq!(token.link(page).expose(), format!("{before}restoring={text}"));
+            assert_eq!(token.link(page, RESTORE_PARAMETER).expose(), format!("{before}restoring={text}"));
         }
         assert_eq!(LinkToken::parse(&format!(" {text}\n")), Some(token));
     }

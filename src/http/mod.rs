@@ -9,8 +9,8 @@
 //!
 //! ```text
 //! this file (assembles the routes, the OpenAPI tables and the pages)
-//!   → admin, dialect, metrics, openapi::routes, wellknown, liveliness → web → openapi::document, layers → extract
-//!   → context → pages → static_document → etag, format, security_headers, reply, rejection, openapi::model
+//!   → admin, dialect, confirm_email, metrics, openapi::routes, wellknown, liveliness → web → openapi::document, layers
+//!   → extract → context → pages → static_document → etag, format, security_headers, reply, rejection, openapi::model
 //! ```
 
 use std::collections::BTreeSet;
@@ -23,6 +23,7 @@ use openapi::model::RouteGroup;
 use pages::PageSet;
 
 mod admin;
+mod confirm_email;
 pub mod context;
 mod dialect;
 mod etag;
@@ -44,12 +45,21 @@ mod wellknown;
 /// Returns the OpenAPI tables of the enabled dialects and of the routes that belong to no dialect.
 pub fn route_groups(enabled: &BTreeSet<Dialect>) -> Vec<RouteGroup> {
     let mut route_groups: Vec<RouteGroup> = enabled.iter().map(|dialect| dialect::route_group(*dialect)).collect();
-    route_groups.extend([wellknown::ROUTE_GROUP, liveliness::ROUTE_GROUP, openapi::routes::ROUTE_GROUP]);
+    route_groups.extend([
+        wellknown::ROUTE_GROUP,
+        liveliness::ROUTE_GROUP,
+        confirm_email::ROUTE_GROUP,
+        openapi::routes::ROUTE_GROUP,
+    ]);
     route_groups
 }
 
+/// The path of the page that confirmation links open.
+pub const CONFIRM_EMAIL_PATH: &str = confirm_email::PATH;
+
 /// The templates and samples of all pages.
-pub const PAGES: &[PageSet] = &[pages::restore::PAGES, pages::api_doc::PAGES, pages::social::PAGES, admin::PAGES];
+pub const PAGES: &[PageSet] =
+    &[pages::restore::PAGES, pages::confirm_email::PAGES, pages::api_doc::PAGES, pages::social::PAGES, admin::PAGES];
 
 /// Returns the router with all routes of the main listener.
 pub fn router(http: &Http) -> Router {
@@ -63,7 +73,8 @@ pub fn router(http: &Http) -> Router {
         .merge(dialects)
         .fallback(reply::not_found)
         .method_not_allowed_fallback(reply::wrong_method);
-    let layered = layers::with_layers(layered, admin::routes(http), http);
+    let without_cors = admin::routes(http).merge(confirm_email::routes());
+    let layered = layers::with_layers(layered, without_cors, http);
     Router::new()
         .merge(wellknown::jwks_route())
         .method_not_allowed_fallback(wellknown::wrong_jwks_method)

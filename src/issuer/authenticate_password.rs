@@ -154,6 +154,11 @@ impl FirstFactor<'_> {
         &self.checked.user
     }
 
+    /// Counts the success without a session, because the sign-in is refused for another reason.
+    pub(super) fn count_success(self) {
+        self.success.count();
+    }
+
     /// Runs `finish` in a transaction, with the user as the store has it now. `finish` opens or updates a session of this
     /// user. Refuses if the user was deleted or disabled, or ceased to be admitted. If the user got another hash, finds
     /// the user by the login name again, and repeats the check.

@@ -60,6 +60,8 @@ pub struct Caller {
 pub struct IssuerPolicy {
     /// The URL of the page that reset links open.
     pub restore_url: String,
+    /// The URL of the page that confirmation links open.
+    pub confirm_url: String,
     /// The boot settings for tokens.
     pub tokens: TokenDefaults,
     /// How far the clocks of two machines may differ when a token is verified.

@@ -31,6 +31,9 @@ pub enum OperatorRule {
     /// The user has no address to which an e-mail could be sent.
     #[error("the user has no e-mail address; set one first, or set a temporary password")]
     NoEmail,
+    /// The address needs no confirmation.
+    #[error("the e-mail address is already verified, and no other address was requested")]
+    EmailVerified,
     /// The user is disabled and could not sign in after a reset.
     #[error("the user is disabled; enable the user first")]
     Disabled,

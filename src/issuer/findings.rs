@@ -1,5 +1,6 @@
 //! What is unsafe in production, as far as the database shows it: runtime settings and users.
 
+use crate::domain::email_confirmation::VerifyEmail;
 use crate::domain::finding::Finding;
 use crate::domain::setting::snapshot::Settings;
 use crate::issuer::context::Issuer;
@@ -10,12 +11,13 @@ use crate::store::{Read, StoreError, UserSearch};
 #[derive(Clone, Debug)]
 pub struct DatabaseFacts {
     is_registration_open: bool,
+    verify_email: VerifyEmail,
     has_superuser: bool,
 }
 
 impl Default for DatabaseFacts {
     fn default() -> Self {
-        Self { is_registration_open: Settings::default().is_registration_open(), has_superuser: false }
+        Self::of(&Settings::default(), false)
     }
 }
 
@@ -23,10 +25,12 @@ impl DatabaseFacts {
     /// Reads the facts.
     pub fn read(tx: &dyn Read) -> Result<Self, StoreError> {
         let search = UserSearch { active: Some(true), superuser: Some(true), limit: 1, ..UserSearch::default() };
-        Ok(Self {
-            is_registration_open: Settings::new(&tx.stored_settings()?).is_registration_open(),
-            has_superuser: !tx.user_page(&search)?.users.is_empty(),
-        })
+        Ok(Self::of(&Settings::new(&tx.stored_settings()?), !tx.user_page(&search)?.users.is_empty()))
+    }
+
+    fn of(settings: &Settings, has_superuser: bool) -> Self {
+        let is_registration_open = settings.is_registration_open();
+        Self { is_registration_open, verify_email: settings.verify_email(), has_superuser }
     }
 
     /// What is unsafe. `creates_superuser`: the next start creates the first superuser (`[admin]`).
@@ -38,6 +42,14 @@ impl DatabaseFacts {
                 "anyone may register",
                 "strangers can create accounts, and resource servers accept their tokens",
                 "run `countersign settings set registration.open false`, unless registration is meant to be open",
+            ));
+        }
+        if self.is_registration_open && self.verify_email == VerifyEmail::Off {
+            found.push(Finding::new(
+                "registration.verify_email",
+                "anyone may register with any e-mail address, without a confirmation",
+                "strangers can register with the addresses of other people, who then cannot register",
+                "run `countersign settings set registration.verify_email require`",
             ));
         }
         if !self.has_superuser && !creates_superuser {
@@ -64,14 +76,17 @@ mod tests {
 
     #[test]
     fn each_unsafe_fact_has_its_own_finding() {
-        for (is_registration_open, has_superuser, creates_superuser, expected) in [
-            (false, true, false, &[] as &[&str]),
-            (false, false, true, &[]),
-            (true, true, false, &["registration.open"]),
-            (false, false, false, &["admin.username"]),
-            (true, false, false, &["registration.open", "admin.username"]),
+        let [off, send, require] = VerifyEmail::ALL;
+        for (is_registration_open, verify_email, has_superuser, creates_superuser, expected) in [
+            (false, off, true, false, &[] as &[&str]),
+            (false, off, false, true, &[]),
+            (true, off, true, false, &["registration.open", "registration.verify_email"]),
+            (true, send, true, false, &["registration.open"]),
+            (true, require, true, false, &["registration.open"]),
+            (false, off, false, false, &["admin.username"]),
+            (true, send, false, false, &["registration.open", "admin.username"]),
         ] {
-            let facts = DatabaseFacts { is_registration_open, has_superuser };
+            let facts = DatabaseFacts { is_registration_open, verify_email, has_superuser };
             let found: Vec<String> =
                 facts.findings(creates_superuser).into_iter().map(|finding| finding.setting).collect();
             assert_eq!(found, expected);

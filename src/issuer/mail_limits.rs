@@ -1,5 +1,6 @@
 //! The rate limits of e-mails to an account that callers request without a sign-in: reset and confirmation e-mails. All
-//! such use cases admit their e-mails here, so that the limits count them together.
+//! such use cases admit their e-mails here, so that the limits count them together. The request for another address
+//! uses the same limits, but reports a reached one.
 
 use super::context::{Caller, Issuer};
 use crate::domain::id::UserId;

@@ -40,6 +40,11 @@ impl Notices {
         }
     }
 
+    /// The time of the changes.
+    pub(super) fn now(&self) -> Timestamp {
+        self.now
+    }
+
     /// Queues one e-mail about the changes. `owner` is the user before the changes, because the e-mail goes to the
     /// previous address. Call it after the changes were recorded in the audit log, whose lines limit the number of
     /// e-mails.

@@ -24,6 +24,8 @@ pub enum Refusal {
     NotSignedIn(Unauthenticated),
     /// The caller is signed in, but may not change the password, the address or the linked accounts.
     ChangeRefused(ChangeProblem),
+    /// The password is correct, but the user must confirm the address before a sign-in.
+    EmailNotConfirmed,
     /// Registration is closed; only an operator creates accounts.
     RegistrationClosed,
     /// A rate limit is reached.

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use super::context::{Caller, Issuer};
+use super::email_confirmation::RegistrationConfirmation;
 use super::kept_names::check_name_free;
 use super::refusal::Refusal;
 use crate::domain::audit::{Action, AuditEntry};
@@ -37,14 +38,24 @@ impl Register {
         if let Some(caller) = &self.from {
             check_rate_limit(issuer, *caller).await?;
         }
-        let address = self.from.map(|caller| caller.address);
+        let from = self.from;
+        let address = from.map(|caller| caller.address);
         let user = self.prepare(issuer).await?;
+        // An operator who creates a user may verify the address, and blocks no sign-in.
+        let confirmation = match from {
+            Some(caller) => RegistrationConfirmation::prepare(issuer, &user, caller).await?,
+            None => None,
+        };
         let registered = issuer.store.write(move |tx| {
             // The command line may use a released name again.
             if address.is_some() {
                 check_name_free(tx, &user.username, user.email.as_ref(), None, user.date_joined)?;
             }
-            insert(tx, &user, address)
+            let inserted = insert(tx, &user, address)?;
+            if let Some(confirmation) = &confirmation {
+                confirmation.store(tx, inserted.id, user.date_joined)?;
+            }
+            Ok(inserted)
         });
         let registered = registered.await;
         registered.inspect(|_| issuer.counters.add(Count::Registered))

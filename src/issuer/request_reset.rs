@@ -10,7 +10,7 @@ use crate::domain::id::UserId;
 use crate::domain::limit::Limit;
 use crate::domain::mail_item::NewMail;
 use crate::domain::mail_name::MailRecipient;
-use crate::domain::reset_code::{Delivery, LinkToken, ResetCode, ResetSecret};
+use crate::domain::reset_code::{Delivery, LinkToken, RESTORE_PARAMETER, ResetCode, ResetSecret};
 use crate::domain::time::Timestamp;
 use crate::domain::user::{Email, User, Username};
 use crate::mail::Mail;
@@ -169,7 +169,7 @@ fn contents(
         }
         Delivery::Link => {
             let token = LinkToken::from_random(issuer.random.bytes());
-            let link = token.link(&issuer.policy.restore_url);
+            let link = token.link(&issuer.policy.restore_url, RESTORE_PARAMETER);
             (ResetSecret::Link(token), Mail::RestoreLink { username, link, valid_for })
         }
     };

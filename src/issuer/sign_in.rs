@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use super::authenticate_password::{AdmittedUsers, PasswordAttempt};
 use super::context::{Caller, Issuer};
+use super::must_confirm::check_confirmed;
 use super::notices::Notices;
 use super::refusal::Refusal;
 use super::signed_in::SignedIn;
@@ -36,12 +37,16 @@ pub struct SignIn {
 
 impl SignIn {
     /// Opens a session. An unknown or disabled user gets the same refusal as an empty, overlong or wrong password, and
-    /// after as much hashing.
+    /// after as much hashing. A user with a correct password may have to confirm the address first.
     pub async fn run(self, issuer: &Issuer) -> Result<SignedIn, Refusal> {
         let Self { login, password, dialect, from } = self;
         let place = SignInPlace::Dialect(dialect);
         let attempt = PasswordAttempt { login, password, admitted: AdmittedUsers::All, place, from };
         let factor = attempt.authenticate(issuer).await?;
+        if let Err(refusal) = check_confirmed(issuer, factor.user(), from).await {
+            factor.count_success();
+            return Err(refusal);
+        }
         let opened = begin(issuer, factor.user().id, dialect, Some(from.address));
         let session = Session { amr: Some(Amr::Password), ..opened };
         let policy = *issuer.settings().policy_of(&session);

@@ -1,6 +1,7 @@
 //! Changes the password, address or name of the signed-in user.
 
 use super::authenticate::live_user;
+use super::change_email::{ChangeEmail, has_address};
 use super::change_permit::{ChangePermit, OwnerProof};
 use super::context::Issuer;
 use super::end_sessions::{EndScope, end_sessions};
@@ -28,7 +29,7 @@ use crate::throttle::AttemptKey;
 pub struct UpdateProfile {
     /// The new password, not yet checked. Changing it ends all sessions of the user and opens a new one.
     pub password: Option<Password>,
-    /// The new address.
+    /// The new address. It takes effect when it is confirmed.
     pub email: Option<Email>,
     /// The new name.
     pub username: Option<Username>,
@@ -61,17 +62,19 @@ impl UpdateProfile {
             issuer.throttle.admit(Limit::ProfileChangeAccount, key).await?.count();
         }
         // Some clients send the whole profile. What stays as it is needs no proof.
-        let email = email.filter(|email| !is_same_text(email, signed_in.user().email.as_ref()));
-        let permit = match (&password, &email) {
-            (None, None) => None,
-            _ => Some(ChangePermit::request(issuer, signed_in, proof).await?),
+        let is_new_address = |email: &Email| !has_address(signed_in.user(), email);
+        let permit = if password.is_some() || email.as_ref().is_some_and(is_new_address) {
+            Some(ChangePermit::request(issuer, signed_in, proof).await?)
+        } else {
+            None
         };
-        let username = username.or_else(|| new_name(signed_in.user(), email.as_ref()));
-        let address = email.as_ref().or(signed_in.user().email.as_ref());
-        let checked = username.as_ref().map_or(Ok(()), |username| username.check_against_email(address));
-        checked.map_err(|problem| Refusal::invalid(Field::Username, problem))?;
+        let (username, becomes_username) = split_name(signed_in.user(), username, email.as_ref())?;
         let hash = match password {
             Some(password) => Some(hash(issuer, signed_in.user(), password).await?),
+            None => None,
+        };
+        let change_email = match email {
+            Some(email) => Some(ChangeEmail::prepare(issuer, signed_in.user(), email, becomes_username, from).await?),
             None => None,
         };
         let session = signed_in.session().id;
@@ -93,14 +96,9 @@ impl UpdateProfile {
                 let record =
                     |action, detail: &str| tx.record(&AuditEntry::by_user(now, action, id, from.address, detail));
                 if let Some(username) = username.as_ref().filter(|new| new.as_str() != user.username.as_str()) {
-                    replace_username(tx, &user, username, email.as_ref(), &settings, now)?;
+                    replace_username(tx, &user, username, &settings, now)?;
                     record(Action::UsernameChanged, username.as_str())?;
                     changes.push(AccountChange::Username);
-                }
-                if let Some(email) = &email {
-                    tx.set_email(id, email)?;
-                    record(Action::EmailChanged, email.as_str())?;
-                    changes.push(AccountChange::Email);
                 }
                 let mut ended = 0;
                 if let Some((hash, opened)) = &new_password {
@@ -108,6 +106,10 @@ impl UpdateProfile {
                     let detail = format!("sessions ended: {ended}; opened {} {}", opened.opened_by, opened.id);
                     record(Action::PasswordChanged, &detail)?;
                     changes.push(AccountChange::Password);
+                }
+                // After the password, because a new password withdraws an earlier request.
+                if let Some(change_email) = &change_email {
+                    change_email.store(tx, &user, now)?;
                 }
                 notices.queue(tx, &user, &changes)?;
                 let user = tx.user(id)?.ok_or(Unauthenticated::SessionEnded)?;
@@ -122,15 +124,20 @@ impl UpdateProfile {
     }
 }
 
-fn is_same_text(new: &Email, current: Option<&Email>) -> bool {
-    current.is_some_and(|current| current.as_str() == new.as_str())
-}
-
-/// If the user name is the old address, returns the new address as the new user name. The old address may belong to
-/// another person later, who must be able to use it as a user name.
-pub(super) fn new_name(user: &User, email: Option<&Email>) -> Option<Username> {
-    let was_the_name = user.email.as_ref().is_some_and(|old| old.key() == user.username.key());
-    email.filter(|_| was_the_name).and_then(|email| Username::parse(email.as_str()).ok())
+/// Separates a user name that is the new address, which takes effect together with it: until then the address may be
+/// another person's. Returns the user name that takes effect at once, and whether the address becomes the user name.
+fn split_name(
+    user: &User,
+    username: Option<Username>,
+    email: Option<&Email>,
+) -> Result<(Option<Username>, bool), Refusal> {
+    let Some(username) = username else { return Ok((None, false)) };
+    if email.is_some_and(|email| email.key() == username.key() && !has_address(user, email)) {
+        return Ok((None, true));
+    }
+    let checked = username.check_against_email(user.email.as_ref());
+    checked.map_err(|problem| Refusal::invalid(Field::Username, problem))?;
+    Ok((Some(username), false))
 }
 
 async fn hash(issuer: &Issuer, user: &User, password: Password) -> Result<PasswordHash, Refusal> {
@@ -151,12 +158,11 @@ fn replace_username(
     tx: &dyn Write,
     user: &User,
     username: &Username,
-    new_email: Option<&Email>,
     settings: &Settings,
     now: Timestamp,
 ) -> Result<(), Refusal> {
     if *username != user.username {
-        check_name_free(tx, username, new_email.or(user.email.as_ref()), Some(user.id), now)?;
+        check_name_free(tx, username, user.email.as_ref(), Some(user.id), now)?;
         keep_name(tx, user, settings, now)?;
     }
     Ok(tx.set_username(user.id, username)?)

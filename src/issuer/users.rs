@@ -2,11 +2,11 @@
 
 use super::context::Issuer;
 use super::denied::{Denied, OperatorRule};
+use super::email_confirmation::new_name;
 use super::end_sessions::{EndScope, end_sessions};
 use super::kept_names::{check_name_free, keep_name};
 use super::notices::Notices;
 use super::refusal::Refusal;
-use super::update_profile::new_name;
 use crate::domain::account_change::AccountChange;
 use crate::domain::audit::{Action, Operator};
 use crate::domain::claims::Claims;
@@ -64,8 +64,10 @@ pub enum UserChange {
 pub struct UserNames {
     /// The name to sign in with.
     pub username: Username,
-    /// The address; `None` removes it.
+    /// The address; `None` removes it. It takes effect at once.
     pub email: Option<Email>,
+    /// Whether the operator states that the user owns the address, if it is a new one.
+    pub email_verified: bool,
     /// The given name.
     pub first_name: RealName,
     /// The family name.
@@ -218,9 +220,11 @@ impl ChangeContext<'_> {
         self.record(Action::ClaimsSet, claims.to_json())
     }
 
-    /// Ends the sessions of the admin zone too, because an attacker may have taken one over.
+    /// Ends the sessions of the admin zone too, because an attacker may have taken one over, and a requested change of
+    /// the address, because an attacker may have requested it.
     fn end_sessions(&self) -> Result<usize, Denied> {
         let count = self.end_all(EndReason::Operator)? + self.tx.end_admin_sessions_of(self.user.id, None)?;
+        self.tx.cancel_email_change(self.user.id)?;
         self.record(Action::SessionsEnded, ended_sessions_detail(count)).map(|()| count)
     }
 
@@ -245,8 +249,8 @@ impl ChangeContext<'_> {
 
     fn set(&self, set: &UserSet) -> Result<(), Denied> {
         if let Some(email) = &set.email {
-            let username = new_name(&self.user, Some(email)).unwrap_or_else(|| self.user.username.clone());
-            self.set_login_names(&username, Some(email))?;
+            let username = new_name(&self.user, email).unwrap_or_else(|| self.user.username.clone());
+            self.set_login_names(&username, Some(email), false)?;
         }
         set.is_superuser.map_or(Ok(()), |is_superuser| self.set_rights(self.user.is_staff, is_superuser))
     }
@@ -254,7 +258,7 @@ impl ChangeContext<'_> {
     fn edit(&self, edit: &UserNames) -> Result<(), Denied> {
         let checked = edit.username.check_against_email(edit.email.as_ref());
         checked.map_err(|problem| Refusal::invalid(Field::Username, problem))?;
-        self.set_login_names(&edit.username, edit.email.as_ref())?;
+        self.set_login_names(&edit.username, edit.email.as_ref(), edit.email_verified)?;
         let user = &self.user;
         let first = edit.first_name.as_str();
         let last = edit.last_name.as_str();
@@ -266,7 +270,7 @@ impl ChangeContext<'_> {
     }
 
     /// Sets the address and the user name, if they differ.
-    fn set_login_names(&self, username: &Username, email: Option<&Email>) -> Result<(), Denied> {
+    fn set_login_names(&self, username: &Username, email: Option<&Email>, is_verified: bool) -> Result<(), Denied> {
         let tx = self.tx;
         let user = &self.user;
         let mut changes = Vec::new();
@@ -277,6 +281,9 @@ impl ChangeContext<'_> {
                 None => tx.remove_email(user.id)?,
             }
             self.record(Action::EmailChanged, email.map_or("none", Email::as_str).to_owned())?;
+            if is_verified && tx.verify_email(user.id)? {
+                self.record(Action::EmailVerified, String::new())?;
+            }
             changes.push(AccountChange::Email);
         }
         if username.as_str() != user.username.as_str() {

@@ -75,6 +75,7 @@ async fn cleanup_batch(issuer: &Issuer, rows: u32) -> Result<(u32, Duration), St
         left = remaining(left, tx.cleanup_sessions(now - SESSIONS_KEPT, left)?);
         left = remaining(left, tx.cleanup_admin_sessions(now, left)?);
         left = remaining(left, tx.cleanup_reset_codes(now, left)?);
+        left = remaining(left, tx.cleanup_email_confirmations(now, left)?);
         left = remaining(left, tx.cleanup_kept_names(now, left)?);
         left = remaining(left, tx.cleanup_mails(now - MAILS_KEPT, left)?);
         left = remaining(left, tx.cleanup_audit(now - AUDIT_KEPT, left)?);

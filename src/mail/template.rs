@@ -8,10 +8,11 @@ use std::time::Duration;
 use minijinja::context;
 use minijinja::value::Value;
 
-use super::message::RenderedMail;
+use super::message::{RenderedMail, mask_address};
 use super::site::Site;
 use crate::domain::account_change::AccountChange;
 use crate::domain::duration::in_words;
+use crate::domain::email_confirmation::CONFIRMATION_LIFETIME;
 use crate::domain::mail_name::MailRecipient;
 use crate::domain::reset_code::ResetCode;
 use crate::domain::secret::SecretText;
@@ -31,6 +32,29 @@ pub enum Mail {
         /// The code, displayed in groups of four characters.
         code: ResetCode,
         /// How long it is valid.
+        valid_for: Duration,
+    },
+    /// The link that confirms an address. Template `confirm_email`: `username`, `email`, `link`, `valid_for`.
+    ConfirmEmail {
+        /// The user who has or requested the address.
+        username: Username,
+        /// The address, to which the e-mail is sent.
+        email: Email,
+        /// The complete link.
+        link: SecretText,
+        /// How long it is valid.
+        valid_for: Duration,
+    },
+    /// The notice to the present address that another one was requested. Template `email_change_requested`: `username`,
+    /// `new_email` (masked), `at`, `valid_for`.
+    EmailChangeRequested {
+        /// The user.
+        username: Username,
+        /// The requested address.
+        new_email: Email,
+        /// When it was requested.
+        at: Timestamp,
+        /// How long it can be confirmed.
         valid_for: Duration,
     },
     /// The link to the form for a new password. Template `restore_link`: `username`, `link`, `valid_for`.
@@ -65,6 +89,8 @@ impl Mail {
             Self::ResetCode { .. } => "reset_code",
             Self::RestoreLink { .. } => "restore_link",
             Self::AccountNotice { .. } => "account_notice",
+            Self::ConfirmEmail { .. } => "confirm_email",
+            Self::EmailChangeRequested { .. } => "email_change_requested",
             Self::Test => "test",
         }
     }
@@ -73,8 +99,10 @@ impl Mail {
     /// contains nothing that expires.
     pub fn valid_for(&self) -> Option<Duration> {
         match self {
-            Self::ResetCode { valid_for, .. } | Self::RestoreLink { valid_for, .. } => Some(*valid_for),
-            Self::AccountNotice { .. } | Self::Test => None,
+            Self::ResetCode { valid_for, .. }
+            | Self::RestoreLink { valid_for, .. }
+            | Self::ConfirmEmail { valid_for, .. } => Some(*valid_for),
+            Self::AccountNotice { .. } | Self::EmailChangeRequested { .. } | Self::Test => None,
         }
     }
 
@@ -82,8 +110,8 @@ impl Mail {
     /// outbox.
     pub fn has_secret(&self) -> bool {
         match self {
-            Self::ResetCode { .. } | Self::RestoreLink { .. } => true,
-            Self::AccountNotice { .. } | Self::Test => false,
+            Self::ResetCode { .. } | Self::RestoreLink { .. } | Self::ConfirmEmail { .. } => true,
+            Self::AccountNotice { .. } | Self::EmailChangeRequested { .. } | Self::Test => false,
         }
     }
 
@@ -103,10 +131,22 @@ impl Mail {
                 },
                 Self::RestoreLink { username: username.clone(), link, valid_for: Duration::from_hours(1) },
                 Self::AccountNotice {
-                    username,
+                    username: username.clone(),
                     changes: [AccountChange::Password, AccountChange::Email].into_iter().chain(linked).collect(),
                     at: Timestamp::from_unix(1_700_000_000),
                     contact: Some("help@example.com".to_owned()),
+                },
+                Self::EmailChangeRequested {
+                    username: username.clone(),
+                    new_email: Email::from_stored("anna@example.org".to_owned()),
+                    at: Timestamp::from_unix(1_700_000_000),
+                    valid_for: CONFIRMATION_LIFETIME,
+                },
+                Self::ConfirmEmail {
+                    username,
+                    email: sample_recipient().address,
+                    link: SecretText::new("https://example.com/confirm-email?confirming=sample&x=1".to_owned()),
+                    valid_for: CONFIRMATION_LIFETIME,
                 },
             ]
         });
@@ -127,6 +167,14 @@ impl Mail {
                 at => format!("{} UTC", at.to_string().replace('T', " ").trim_end_matches('Z')),
             },
             Self::Test => context! { site => site.clone() },
+            Self::EmailChangeRequested { username, new_email, at, valid_for } => context! {
+                site => site.clone(), username => to.shown_name(username), new_email => mask_address(new_email),
+                at => at.to_string(), valid_for => in_words(*valid_for),
+            },
+            Self::ConfirmEmail { username, email, link, valid_for } => context! {
+                site => site.clone(), username => to.shown_name(username), email => email.as_str(), link => link.expose(),
+                valid_for => in_words(*valid_for),
+            },
         }
     }
 }
@@ -137,11 +185,17 @@ macro_rules! built_in {
         [$(($name, include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/templates/mail/", $name)))),*]
     };
 }
-const BUILT_IN: [(&str, &str); 13] = built_in![
+const BUILT_IN: [(&str, &str); 19] = built_in![
     "layout.html",
     "account_notice/subject.txt",
     "account_notice/body.txt",
     "account_notice/body.html",
+    "confirm_email/subject.txt",
+    "confirm_email/body.txt",
+    "confirm_email/body.html",
+    "email_change_requested/subject.txt",
+    "email_change_requested/body.txt",
+    "email_change_requested/body.html",
     "reset_code/subject.txt",
     "reset_code/body.txt",
     "reset_code/body.html",
@@ -258,7 +312,7 @@ mod tests {
     #[test]
     fn every_template_renders_every_sample() {
         let mails = rendered(&load(None).unwrap());
-        assert_eq!(mails.len(), 7);
+        assert_eq!(mails.len(), 11);
         for (mail, sample) in mails.iter().zip(Mail::samples()) {
             let html = mail.html.replace("&#x2f;", "/").replace("&amp;", "&");
             assert!(!mail.subject.is_empty() && !mail.subject.contains(['\r', '\n']), "{}", mail.subject);
@@ -266,9 +320,9 @@ mod tests {
             assert!(!mail.html.contains("<b>Hara"), "a user name is not HTML: {}", mail.html);
             let secret = match &sample {
                 Mail::ResetCode { code, .. } => code.grouped(),
-                Mail::RestoreLink { link, .. } => link.expose().to_owned(),
+                Mail::RestoreLink { link, .. } | Mail::ConfirmEmail { link, .. } => link.expose().to_owned(),
                 Mail::AccountNotice { .. } => "help@example.com".to_owned(),
-                Mail::Test => continue,
+                Mail::EmailChangeRequested { .. } | Mail::Test => continue,
             };
             assert!(mail.text.lines().any(|line| line == secret), "{secret} is on its own line in {}", mail.text);
             assert!(html.contains(&secret), "{html}");
@@ -289,7 +343,7 @@ mod tests {
         let previews = loaded.unwrap().previews().unwrap();
         assert_eq!(
             previews.iter().map(|preview| preview.template).collect::<Vec<_>>(),
-            ["reset_code", "restore_link", "account_notice", "test"]
+            ["reset_code", "restore_link", "account_notice", "email_change_requested", "confirm_email", "test"]
         );
         assert_eq!(previews[0].rendered.subject, "Code for anna");
         assert_eq!(previews[0].own_files, [folder.path().join("mail/reset_code/subject.txt")]);

@@ -3,6 +3,7 @@
 use super::admin_sessions::{ReadAdminSessions, WriteAdminSessions};
 use super::audit::{ReadAudit, WriteAudit};
 use super::counts::{ReadCounts, WriteCounts};
+use super::email_confirmations::{ReadEmailConfirmations, WriteEmailConfirmations};
 use super::health::ReadHealth;
 use super::kept_names::{ReadKeptNames, WriteKeptNames};
 use super::outbox::{ReadOutbox, WriteOutbox};
@@ -20,6 +21,7 @@ pub trait Read:
     + ReadAdminSessions
     + ReadSocialAccounts
     + ReadResetCodes
+    + ReadEmailConfirmations
     + ReadOutbox
     + ReadSettings
     + ReadAudit
@@ -38,6 +40,7 @@ pub trait Write:
     + WriteAdminSessions
     + WriteSocialAccounts
     + WriteResetCodes
+    + WriteEmailConfirmations
     + WriteOutbox
     + WriteSettings
     + WriteAudit

@@ -71,6 +71,8 @@ pub trait ReadUsers {
     fn user_by_login(&self, login: &Login) -> Result<Option<User>, StoreError>;
     /// Returns the user with that address.
     fn user_by_email(&self, email: &Email) -> Result<Option<User>, StoreError>;
+    /// Returns [`StoreError::Taken`] if the address is the user name or the address of a user other than `owner`.
+    fn check_email_free(&self, email: &Email, owner: UserId) -> Result<(), StoreError>;
     /// Whether there is a superuser, active or disabled.
     fn any_superuser(&self) -> Result<bool, StoreError>;
     /// Returns a page of users.
@@ -92,7 +94,8 @@ pub trait WriteUsers {
     /// e-mail address of another user, and [`StoreError::InUse`] if another user has its id or `sub`. After an error
     /// nothing is changed.
     fn insert_user(&self, user: &NewUser) -> Result<UserId, StoreError>;
-    /// Sets the password, and when it was set if it is temporary. Deletes the reset code and ends the admin sessions.
+    /// Sets the password, and when it was set if it is temporary. Deletes the reset code and a requested
+    /// change of the address, and ends the admin sessions.
     fn set_password(
         &self,
         id: UserId,
@@ -102,21 +105,23 @@ pub trait WriteUsers {
     /// Replaces a password hash with a newer hash of the same password. Changes nothing if the stored hash is no longer
     /// `old`.
     fn upgrade_hash(&self, id: UserId, old: &PasswordHash, new: &PasswordHash) -> Result<(), StoreError>;
-    /// Sets the name. Returns [`StoreError::Taken`] as [`WriteUsers::insert_user`] does.
+    /// Sets the name. A requested address then does not become the user name. Returns [`StoreError::Taken`] as
+    /// [`WriteUsers::insert_user`] does.
     fn set_username(&self, id: UserId, username: &Username) -> Result<(), StoreError>;
-    /// Sets the address as unverified and deletes the reset code. Returns [`StoreError::Taken`] as
+    /// Sets the address as unverified, and deletes the reset code and the confirmation. Returns [`StoreError::Taken`] as
     /// [`WriteUsers::insert_user`] does.
     fn set_email(&self, id: UserId, email: &Email) -> Result<(), StoreError>;
-    /// Marks the current address as verified. Returns false if it was verified before or there is no address.
+    /// Marks the current address as verified and deletes its confirmation. Returns false if it was verified before or
+    /// there is no address.
     fn verify_email(&self, id: UserId) -> Result<bool, StoreError>;
-    /// Removes the address and deletes the reset code.
+    /// Removes the address, and deletes the reset code and the confirmation.
     fn remove_email(&self, id: UserId) -> Result<(), StoreError>;
     /// Sets first and last name.
     fn set_names(&self, id: UserId, first: &str, last: &str) -> Result<(), StoreError>;
     /// Sets whether the user is staff and whether the user is a superuser. Ends the admin sessions of a user who is no
-    /// longer a superuser.
+    /// longer a superuser. Deletes a requested change of the address of a user who becomes a superuser.
     fn set_rights(&self, id: UserId, is_staff: bool, is_superuser: bool) -> Result<(), StoreError>;
-    /// Enables or disables a user, and deletes the reset code. Disabling ends the admin sessions.
+    /// Enables or disables a user, and deletes the reset code and a requested change of the address. Disabling ends the admin sessions.
     fn set_active(&self, id: UserId, active: bool) -> Result<(), StoreError>;
     /// Sets the additional claims in the user's tokens.
     fn set_claims(&self, id: UserId, claims: &Claims) -> Result<(), StoreError>;

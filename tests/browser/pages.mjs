@@ -1,4 +1,4 @@
-// The password reset page and the API documentation, at phone and desktop width and in both colour schemes. The last
+// The pages of password resets and confirmations, and the API documentation, at phone and desktop width and in both colour schemes. The last
 // test verifies that the checks detect faulty pages.
 
 import assert from 'node:assert/strict'
@@ -11,20 +11,25 @@ import { test } from './support/test.mjs'
 
 const NEW_PASSWORD = 'battery staple correct'
 
-// Requests a reset for an address and returns the link from the e-mail.
-async function requestResetLink(server, email) {
-  const response = await server.post('/restore', { restoring_email: email })
-  assert.equal(response.status, 200)
+// Waits for an e-mail of a template and returns the link in it.
+async function linkInEmail(server, template) {
   const folder = join(server.folder, 'data', 'mail')
   const name = await waitUntil('an e-mail is sent', () => {
     try {
-      return readdirSync(folder).find(file => file.endsWith('.eml'))
+      return readdirSync(folder).find(file => file.endsWith(`-${template}.eml`))
     } catch {
       return undefined
     }
   })
   const text = server.read(join('data', 'mail', name)).replace(/=\r?\n/g, '').replace(/=3D/g, '=')
-  return /http:\/\/\S*\?restoring=[\w.~-]+/.exec(text)[0]
+  return /http:\/\/\S*\?(restoring|confirming)=[\w.~-]+/.exec(text)[0]
+}
+
+// Requests a reset for an address and returns the link from the e-mail.
+async function requestResetLink(server, email) {
+  const response = await server.post('/restore', { restoring_email: email })
+  assert.equal(response.status, 200)
+  return linkInEmail(server, 'restore_link')
 }
 
 async function submitPasswords(page, password, repeated) {
@@ -63,6 +68,37 @@ test('the reset page sets a new password once', async after => {
     await submitPasswords(later.page, PASSWORD, PASSWORD)
     await later.page.getByRole('alert').waitFor()
     await later.check('restore-used')
+  }
+})
+
+test('the confirmation page confirms an address once', async after => {
+  const server = await Server.start()
+  after.push(() => server.stop())
+  server.create('anna')
+  const token = await server.token('anna')
+  const requested = await server.post('/update_profile', { email: 'anna@example.org' }, token)
+  assert.equal(requested.status, 200)
+  const link = await linkInEmail(server, 'confirm_email')
+  const confirm = session => session.page.getByRole('button', { name: 'Confirm the address' }).click()
+  for (const screen of SCREENS) {
+    const session = await BrowserSession.start([server.url], screen)
+    after.push(() => session.close())
+    assert.equal((await session.open(link)).status(), 200)
+    await session.check('confirm-form')
+  }
+  const session = await BrowserSession.start([server.url], { width: 360, script: false })
+  after.push(() => session.close())
+  await session.open(link)
+  await confirm(session)
+  await session.page.getByRole('status').waitFor()
+  await session.check('confirm-done')
+  for (const screen of SCREENS) {
+    const later = await BrowserSession.start([server.url], screen)
+    after.push(() => later.close())
+    await later.open(link)
+    await confirm(later)
+    await later.page.getByRole('alert').waitFor()
+    await later.check('confirm-used')
   }
 })
 

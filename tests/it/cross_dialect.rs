@@ -92,21 +92,6 @@ async fn a_token_is_rejected_where_another_kind_is_expected() {
     }
 }
 
-#[tokio::test]
-async fn a_user_name_that_is_the_address_follows_the_address() {
-    let server = TestServer::start().await;
-    let account = json!({"email": "ann@example.com", "password": PASSWORD});
-    server.post("/api/register/", &account).await.is(201);
-    let pair = server.post("/api/login/", &account).await;
-    let access = pair.is(200).json()["access_token"].as_str().unwrap_or_default().to_owned();
-    let body = json!({"email": "ann@example.org"});
-    let changed =
-        ServerResponse::send(server.request(Method::PATCH, "/api/me/").bearer_auth(&access).json(&body)).await;
-    assert_eq!(changed.is(200).json()["username"], "ann@example.org");
-    // Another user can register with the released address.
-    server.post("/api/register/", &account).await.is(201);
-}
-
 /// A refresh token for a verifier that checks only `iss` and `aud` (RFC 8725 §3.12).
 #[tokio::test]
 async fn a_refresh_token_has_an_audience_of_its_own() {

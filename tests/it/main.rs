@@ -11,6 +11,7 @@ mod crash;
 mod cross_dialect;
 mod dialects_support;
 mod drf_pyjwt;
+mod email_confirmation;
 mod failed_sign_ins;
 mod healthcheck;
 mod import;

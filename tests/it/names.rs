@@ -92,6 +92,7 @@ async fn a_name_that_folds_into_an_address_is_rejected_everywhere() {
         let names = UserNames {
             username: name(),
             email: eve.email.clone(),
+            email_verified: false,
             first_name: RealName::default(),
             last_name: RealName::default(),
         };

@@ -49,6 +49,7 @@ fn names(username: &str, email: Option<&str>) -> UserChange {
     UserChange::Edit(Box::new(UserNames {
         username: Username::parse(username).unwrap(),
         email: email.map(|email| Email::parse(email).unwrap()),
+        email_verified: false,
         first_name: RealName::parse("").unwrap(),
         last_name: RealName::parse("").unwrap(),
     }))

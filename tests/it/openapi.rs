@@ -19,7 +19,8 @@ const FORM: &str = "application/x-www-form-urlencoded";
 /// The response members that contain an access token.
 const ACCESS_TOKENS: [&str; 4] = ["jwt", "token", "access", "access_token"];
 /// Fields whose value comes from an earlier response or from an e-mail instead of the example.
-const SECRETS: [&str; 6] = ["token", "refresh", "refresh_token", "reset_code", "restoring", "restoring_token"];
+const SECRETS: [&str; 7] =
+    ["confirming", "token", "refresh", "refresh_token", "reset_code", "restoring", "restoring_token"];
 
 /// Providers that are never called. The server only redirects browsers to them.
 const PROVIDERS: &str = "
@@ -201,7 +202,15 @@ impl ExampleRunner {
             "reset_code" => {
                 self.find_in_mail(|mail| mail.source.contains("code").then(|| mail.code().to_owned())).await
             }
-            "restoring" | "restoring_token" => self.find_in_mail(link_token).await,
+            "restoring" | "restoring_token" => self.find_in_mail(|mail| token_of_link(mail, "restoring")).await,
+            "confirming" => {
+                // The last address that the examples request. A reset of the password has withdrawn the earlier one.
+                let to_last = |mail: &Mail| {
+                    let token = token_of_link(mail, "confirming");
+                    token.filter(|_| mail.header("To") == "user@example.org")
+                };
+                self.find_in_mail(to_last).await
+            }
             other => self.values.get(other).unwrap_or_else(|| panic!("no response has returned {other} yet")).clone(),
         }
     }
@@ -230,10 +239,8 @@ impl ExampleRunner {
 }
 
 /// The token in the link of an e-mail.
-fn link_token(mail: &Mail) -> Option<String> {
-    // Quoted-printable (RFC 2045 §6.7): a `=` at the end of a line is a soft line break, and `=3D` is a `=`.
-    let text = mail.source.replace("=\n", "").replace("=3D", "=");
-    Some(text.split_once("?restoring=")?.1.lines().next()?.to_owned())
+fn token_of_link(mail: &Mail, parameter: &str) -> Option<String> {
+    Some(mail.link(parameter)?.split_once('=')?.1.to_owned())
 }
 
 /// Asserts that the response has the same members of the same types as the example. An item of a list may match any

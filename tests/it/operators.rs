@@ -47,14 +47,14 @@ async fn id(server: &TestServer, name: &str) -> UserId {
 }
 
 async fn newest(server: &TestServer) -> AuditLine {
-    let query = AuditQuery { limit: 1, ..AuditQuery::default() };
-    audit::page(&server.issuer, query).await.unwrap().lines.remove(0)
+    audit::page(&server.issuer, AuditQuery { limit: 1, ..AuditQuery::default() }).await.unwrap().lines.remove(0)
 }
 
 fn edit(user: &User) -> UserNames {
     UserNames {
         username: user.username.clone(),
         email: user.email.clone(),
+        email_verified: false,
         first_name: RealName::parse(&user.first_name).unwrap(),
         last_name: RealName::parse(&user.last_name).unwrap(),
     }
@@ -194,7 +194,7 @@ async fn a_waiting_email_shows_its_recipient_and_a_finished_one_is_not_retried()
     given_up.map_err(|error: countersign::store::StoreError| error).unwrap();
     let denied = outbox::RetryMail { id: mail.id, by }.run(issuer).await;
     assert!(matches!(denied, Err(Denied::Rule(OperatorRule::NotWaiting))), "{denied:?}");
-    assert_eq!(outbox::previews(issuer).unwrap().len(), 4);
+    assert_eq!(outbox::previews(issuer).unwrap().len(), 6);
 }
 
 #[tokio::test]

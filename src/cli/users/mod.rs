@@ -6,6 +6,7 @@ use anyhow::{Context as _, Result, anyhow, bail};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
+use self::find::find;
 use super::existing_store::existing_store;
 use super::runtime::block_on;
 use super::{confirm, print, refusal, secret_input};
@@ -16,14 +17,16 @@ use crate::domain::claims::Claims;
 use crate::domain::field::FieldProblem;
 use crate::domain::social::ProviderName;
 use crate::domain::user::{Email, User, Username};
-use crate::issuer::Issuer;
+use crate::issuer::operator_email;
 use crate::issuer::register::Register;
-use crate::issuer::users::{self, UserChange};
+use crate::issuer::users::UserChange;
 use crate::random::Random;
 use crate::store::StoreError;
 
 mod dump;
+mod email;
 mod export;
+mod find;
 mod import;
 mod pages;
 mod set;
@@ -58,6 +61,16 @@ pub enum UsersCommand {
     },
     /// Enable a disabled user
     Enable {
+        /// The user, by name or e-mail address
+        name: String,
+    },
+    /// Send a user the e-mail with the link that confirms the address
+    SendConfirmation {
+        /// The user, by name or e-mail address
+        name: String,
+    },
+    /// Confirm the address that a user requested, or else mark the current one as verified
+    ConfirmEmail {
         /// The user, by name or e-mail address
         name: String,
     },
@@ -125,6 +138,8 @@ impl UsersCommand {
                 change(config, &name, UserChange::Disable, |user| format!("Disabled {user} and ended all sessions."))?;
             }
             Self::Enable { name } => change(config, &name, UserChange::Enable, |user| format!("Enabled {user}."))?,
+            Self::SendConfirmation { name } => email::send_confirmation(config, &name)?,
+            Self::ConfirmEmail { name } => email::confirm(config, &name)?,
             Self::SetPassword { name, password_stdin } => {
                 let password = secret_input::new_password(password_stdin)?;
                 change(config, &name, UserChange::SetPassword(password), |user| {
@@ -173,11 +188,6 @@ impl UserCreateArgs {
             Ok(())
         })
     }
-}
-
-async fn find(issuer: &Issuer, name: &str) -> Result<User> {
-    let found = users::find(issuer, name).await.map_err(refusal::error_from_refusal)?;
-    found.ok_or_else(|| anyhow!("there is no user `{name}`; see `countersign users list`"))
 }
 
 /// Changes a user and prints the message that `done` returns for the user name.
@@ -241,10 +251,14 @@ fn show(config: &Config, name: &str, json: bool) -> Result<()> {
         let now = issuer.clock.now();
         let sessions = issuer.store.read(move |tx| tx.sessions_of(id, now)).await.map_err(|error: StoreError| error)?;
         let settings = issuer.settings();
-        Ok((user, sessions.iter().filter(|session| session.is_live(now, settings.policy_of(session))).count()))
+        let sessions = sessions.iter().filter(|session| session.is_live(now, settings.policy_of(session))).count();
+        Ok((user, sessions, operator_email::pending(&issuer, id).await?))
     });
-    let (user, sessions) = user_and_sessions?;
+    let (user, sessions, confirmation) = user_and_sessions?;
     let mut all = user_json(&user);
+    let pending = confirmation.filter(|confirmation| confirmation.is_change(&user));
+    all["pending_email"] = json!(pending.as_ref().map(|pending| pending.email.as_str()));
+    all["pending_email_until"] = json!(pending.as_ref().map(|pending| pending.expires_at));
     all["live_sessions"] = Value::from(sessions);
     if json {
         return Ok(print::json(&all)?);

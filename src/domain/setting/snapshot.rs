@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::super::dialect::{Dialect, RefreshStyle};
+use super::super::email_confirmation::VerifyEmail;
 use super::super::origin::Origin;
 use super::super::profile::Profile;
 use super::super::session::{RefreshPolicy, Session};
@@ -14,8 +15,8 @@ use super::super::time::Timestamp;
 use super::super::token_kind::TokenKind;
 use super::profiles::{PROFILES, ProfileSettings};
 use super::table::{
-    MAX_AGE, REGISTRATION_OPEN, RESET_TIMEOUT, REUSE_GRACE, SIMPLEJWT_BLACKLISTS, SIMPLEJWT_ROTATES,
-    SIMPLEJWT_USER_ID_CLAIM, TEMPORARY_LIFETIME,
+    MAX_AGE, REGISTRATION_OPEN, REGISTRATION_VERIFY_EMAIL, RESET_TIMEOUT, REUSE_GRACE, SIMPLEJWT_BLACKLISTS,
+    SIMPLEJWT_ROTATES, SIMPLEJWT_USER_ID_CLAIM, TEMPORARY_LIFETIME,
 };
 
 /// The stored name of [`Settings::promised_until`], in Unix seconds. It is stored with the settings but is not a
@@ -35,6 +36,7 @@ pub struct Settings {
     reset_timeout: Duration,
     temporary_lifetime: Duration,
     is_registration_open: bool,
+    verify_email: VerifyEmail,
     promised_until: Option<Timestamp>,
     former_audiences: BTreeMap<String, Timestamp>,
 }
@@ -50,6 +52,7 @@ impl Settings {
             reset_timeout: RESET_TIMEOUT.value_in(stored),
             temporary_lifetime: TEMPORARY_LIFETIME.value_in(stored),
             is_registration_open: REGISTRATION_OPEN.value_in(stored),
+            verify_email: REGISTRATION_VERIFY_EMAIL.value_in(stored),
             promised_until: extra(PROMISED_UNTIL).and_then(date),
             former_audiences: former.filter_map(|(name, until)| Some((name.clone(), date(until)?))).collect(),
         }
@@ -78,6 +81,11 @@ impl Settings {
     /// Whether anyone may register.
     pub fn is_registration_open(&self) -> bool {
         self.is_registration_open
+    }
+
+    /// What a registration requires of the e-mail address.
+    pub fn verify_email(&self) -> VerifyEmail {
+        self.verify_email
     }
 
     /// The latest `exp` of tokens issued before an access-token lifetime was lowered. `None` if none was lowered.

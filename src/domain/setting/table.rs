@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use super::super::duration::{DAY, MINUTE};
+use super::super::email_confirmation::VerifyEmail;
 use super::definition::{Definition, SettingError};
 use super::profiles::{PROFILES, ProfileSettings};
 use super::typed::Setting;
@@ -36,6 +37,9 @@ settings! {
         "passwords.temporary_lifetime", [1, 7 * DAY], DAY,
         "time for which a temporary password, and a session opened with it, is valid");
     REGISTRATION_OPEN: bool = Setting::flag("registration.open", true, "whether anyone may register");
+    REGISTRATION_VERIFY_EMAIL: VerifyEmail = Setting::verify_email(
+        "registration.verify_email", VerifyEmail::Off,
+        "whether a new account gets an e-mail to confirm its address, and may sign in only afterwards");
 }
 
 /// The definitions of all runtime settings, in the order in which they are listed.

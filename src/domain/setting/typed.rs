@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::super::algorithm::Algorithm;
+use super::super::email_confirmation::VerifyEmail;
 use super::super::token_kind::{TokenKind, Typ};
 use super::definition::{DefaultValue, Definition, SettingKind};
 
@@ -101,6 +102,18 @@ impl Setting<Option<Algorithm>> {
             definition: definition(name, SettingKind::Choice(&Algorithm::NAMES), DefaultValue::None, description),
             default: None,
             read: |value| value.as_str()?.parse().ok().map(Some),
+        }
+    }
+}
+
+impl Setting<VerifyEmail> {
+    /// What a registration requires of the e-mail address.
+    pub const fn verify_email(name: &'static str, default: VerifyEmail, description: &'static str) -> Self {
+        let kind = SettingKind::Choice(&VerifyEmail::NAMES);
+        Self {
+            definition: definition(name, kind, DefaultValue::Text(default.name()), description),
+            default,
+            read: |value| VerifyEmail::from_name(value.as_str()?),
         }
     }
 }

@@ -33,10 +33,16 @@ pub struct DrfErrorBody(Box<Response>);
 /// An error response of the dialect `D`.
 pub struct DrfDialectErrorBody<D>(DrfErrorBody, PhantomData<D>);
 
-/// A dialect in the format of Django REST Framework. The dialects differ in the bodies of their 401 responses only.
+/// A dialect in the format of Django REST Framework. The dialects differ in the bodies of their 401 responses
+/// and of one 403 response.
 pub trait DrfDialect {
     /// Returns the body of the response to a wrong user name or password.
     fn wrong_credentials() -> Value;
+
+    /// Returns the body of the response to a correct password of a user who must confirm the address first.
+    fn email_not_confirmed() -> Value {
+        json!({"detail": "Confirm your email address first, with the link that was sent to it. For another link, sign in again in 5 minutes."})
+    }
 
     /// Returns the body of the response to a missing or invalid token.
     fn not_signed_in(reason: Unauthenticated) -> Value;
@@ -97,6 +103,7 @@ impl DrfErrorBody {
             Refusal::WrongCredentials(_) => Self::unauthorized(&D::wrong_credentials()),
             Refusal::NotSignedIn(reason) => Self::unauthorized(&D::not_signed_in(reason)),
             Refusal::ChangeRefused(problem) => Self::detail(StatusCode::FORBIDDEN, &sentence(&problem.to_string())),
+            Refusal::EmailNotConfirmed => Self::new(reply::json(StatusCode::FORBIDDEN, &D::email_not_confirmed())),
             Refusal::RegistrationClosed => Self::detail(StatusCode::FORBIDDEN, "Registration is closed."),
             Refusal::RateLimited { retry_after } => Self::throttled(retry_after),
             Refusal::Busy(busy) => Self::busy(busy.log()),

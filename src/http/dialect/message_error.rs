@@ -10,6 +10,9 @@ use crate::http::rejection::Rejection;
 use crate::http::reply;
 use crate::issuer::Fault;
 
+/// The message of [`Refusal::EmailNotConfirmed`](crate::issuer::Refusal::EmailNotConfirmed).
+pub const EMAIL_NOT_CONFIRMED: &str = "confirm your e-mail address first, with the link that was sent to it; for another link, sign in again in 5 minutes";
+
 /// How a dialect writes a message into the body of an error.
 pub trait MessageFormat: 'static {
     /// Returns the response, with this message in its body.

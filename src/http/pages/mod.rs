@@ -22,6 +22,7 @@ use crate::random::Random;
 use crate::template::{TemplateError, TemplateSet};
 
 pub mod api_doc;
+pub mod confirm_email;
 pub mod restore;
 pub mod social;
 
@@ -151,7 +152,7 @@ mod tests {
 
     use super::*;
 
-    const SETS: &[PageSet] = &[restore::PAGES, api_doc::PAGES, social::PAGES];
+    const SETS: &[PageSet] = &[restore::PAGES, confirm_email::PAGES, api_doc::PAGES, social::PAGES];
 
     fn load(folder: Option<&Path>) -> Result<Pages, TemplateError> {
         Pages::load(folder, &"https://auth.example.com/sign".parse().unwrap(), SETS)
@@ -173,6 +174,7 @@ mod tests {
     #[test]
     fn every_page_renders_every_sample_without_scripts_or_injected_markup() {
         every_sample_is_harmless::<restore::RestorePage>();
+        every_sample_is_harmless::<confirm_email::ConfirmEmailPage>();
         every_sample_is_harmless::<api_doc::ApiDocPage>();
         every_sample_is_harmless::<social::SocialPage>();
     }

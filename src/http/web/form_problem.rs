@@ -34,6 +34,7 @@ pub fn form_problem(refusal: &Refusal) -> Option<String> {
         Refusal::WrongCredentials(_) => Some(WRONG_CREDENTIALS.to_owned()),
         Refusal::NotSignedIn(_)
         | Refusal::ChangeRefused(_)
+        | Refusal::EmailNotConfirmed
         | Refusal::RegistrationClosed
         | Refusal::RateLimited { .. }
         | Refusal::Busy(_)

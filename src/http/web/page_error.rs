@@ -102,6 +102,10 @@ impl From<Refusal> for PageError {
             Refusal::WrongCredentials(_) | Refusal::NotSignedIn(_) | Refusal::ChangeRefused(_) => {
                 Self::page(StatusCode::FORBIDDEN, "Wrong credentials", WRONG_CREDENTIALS)
             }
+            // No page of a zone opens a session in a dialect.
+            Refusal::EmailNotConfirmed => {
+                Self::page(StatusCode::FORBIDDEN, "The e-mail address is not confirmed", "Confirm the address first.")
+            }
             Refusal::RegistrationClosed => {
                 Self::page(StatusCode::FORBIDDEN, "Registration is closed", "Only an operator can create accounts.")
             }

@@ -4,6 +4,7 @@ use uuid::Uuid;
 
 use crate::domain::audit::{Action, AuditLine, Operator};
 use crate::domain::count::Count;
+use crate::domain::email_confirmation::EmailConfirmation;
 use crate::domain::field::Field;
 use crate::domain::id::{Subject, UserId};
 use crate::domain::password::Password;
@@ -81,6 +82,8 @@ pub struct UserDetails {
     pub linked: Vec<ProviderName>,
     /// The newest audit entries about the user.
     pub lines: Vec<AuditLine>,
+    /// The requested confirmation of an address, if its link is valid.
+    pub confirmation: Option<EmailConfirmation>,
     /// Whether the user is the last active superuser, who cannot be disabled, demoted or deleted in the admin zone.
     pub is_last_superuser: bool,
 }
@@ -98,6 +101,7 @@ pub async fn details(issuer: &Issuer, id: UserId) -> Result<Option<UserDetails>,
             addresses: tx.known_addresses(id)?,
             linked: tx.social_accounts_of(id)?.into_iter().map(|account| account.provider).collect(),
             lines: tx.audit_lines(Some(id), LINES)?,
+            confirmation: tx.email_confirmation_of(id, now)?,
             is_last_superuser: user.is_superuser && user.is_active && !tx.other_superuser(id)?,
             user,
         }))

@@ -71,6 +71,7 @@ impl RenewSecret {
                 let entry = self.by.entry(now, Action::SecretRenewed, None, String::new());
                 let ended = store.write(move |tx| {
                     tx.delete_all_reset_codes()?;
+                    tx.delete_all_email_confirmations()?;
                     tx.end_all_admin_sessions()?;
                     tx.record(&entry)?;
                     tx.end_all_sessions(now, EndReason::Operator)

@@ -14,6 +14,7 @@ use crate::domain::failure_log::SignInPlace;
 use crate::domain::id::{Subject, UserId};
 use crate::domain::limit::Limit;
 use crate::domain::session::Session;
+use crate::domain::setting::snapshot::Settings;
 use crate::domain::social::link_decision::{IdentityMatches, LinkDecision, decide_link};
 use crate::domain::social::username::usernames;
 use crate::domain::social::{AttemptPurpose, ProviderName, SignInAttempt, SocialAccount, SocialIdentity};
@@ -21,6 +22,7 @@ use crate::domain::time::Timestamp;
 use crate::domain::user::{Email, Login, NewUser, User};
 use crate::issuer::authenticate_password::admit_success;
 use crate::issuer::context::{Caller, Issuer};
+use crate::issuer::must_confirm;
 use crate::issuer::notices::Notices;
 use crate::issuer::register;
 use crate::issuer::sign_in;
@@ -135,6 +137,8 @@ enum SignInStep {
     Disabled(Option<UserId>),
     /// A new user is needed, but whether registration is allowed has not been checked yet.
     NotAllowedYet,
+    /// The user must confirm the address before a sign-in. Nothing was changed.
+    NotConfirmed(Box<User>),
     /// The account was linked under another issuer of the provider. Nothing was changed.
     OtherIssuer(Box<SocialAccount>),
 }
@@ -152,10 +156,12 @@ impl SignInWithProvider {
     async fn run(self, issuer: &Issuer) -> Result<SignedIn, SocialError> {
         let mut may_register = false;
         let mut success: Option<(UserId, Attempt<'_>)> = None;
+        let from = Caller { address: self.address };
         for _ in 0..ATTEMPTS {
             let this = self.clone();
             let admitted = success.as_ref().map(|(user, _)| *user);
-            match issuer.store.write(move |tx| this.open(tx, may_register, admitted)).await? {
+            let settings = issuer.settings();
+            match issuer.store.write(move |tx| this.open(tx, may_register, admitted, &settings)).await? {
                 SignInStep::SignedIn(signed_in, ended) => {
                     if let Some((_, success)) = success {
                         success.count();
@@ -173,9 +179,10 @@ impl SignInWithProvider {
                     return Err(SocialRefusal::Disabled.into());
                 }
                 SignInStep::NotAllowedYet => {
-                    register::check_rate_limit(issuer, Caller { address: self.address }).await?;
+                    register::check_rate_limit(issuer, from).await?;
                     may_register = true;
                 }
+                SignInStep::NotConfirmed(user) => return Err(must_confirm::refuse(issuer, &user, from).await.into()),
                 SignInStep::OtherIssuer(account) => {
                     return Err(other_issuer(&account, &self.identity.issuer).into());
                 }
@@ -185,7 +192,13 @@ impl SignInWithProvider {
     }
 
     /// Makes all changes in one transaction, so that no user exists without a link, and no link without its session.
-    fn open(&self, tx: &dyn Write, may_register: bool, admitted: Option<UserId>) -> Result<SignInStep, SocialError> {
+    fn open(
+        &self,
+        tx: &dyn Write,
+        may_register: bool,
+        admitted: Option<UserId>,
+        settings: &Settings,
+    ) -> Result<SignInStep, SocialError> {
         let linked = tx.social_account(&self.identity.provider, &self.identity.social_id)?;
         if let Some(account) = linked.as_ref().filter(|account| !account.is_of(&self.identity.issuer)) {
             return Ok(SignInStep::OtherIssuer(Box::new(account.clone())));
@@ -197,6 +210,9 @@ impl SignInWithProvider {
             (LinkDecision::New { with_email }, _) => self.register(tx, with_email)?,
             (LinkDecision::Linked | LinkDecision::ByEmail, Some(user)) if Some(user.id) != admitted => {
                 return Ok(SignInStep::NotAdmittedYet(user.id));
+            }
+            (LinkDecision::Linked, Some(user)) if must_confirm::must_confirm(tx, &user, settings)? => {
+                return Ok(SignInStep::NotConfirmed(Box::new(user)));
             }
             (LinkDecision::Linked, Some(user)) => {
                 self.store_tokens(tx, user.id)?;

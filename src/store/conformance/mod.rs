@@ -20,6 +20,7 @@ use crate::domain::user::{Email, NewUser, Username};
 pub(crate) mod admin_sessions;
 pub(crate) mod audit;
 pub(crate) mod counts;
+pub(crate) mod email_confirmations;
 pub(crate) mod health;
 pub(crate) mod kept_names;
 pub(crate) mod outbox;
@@ -70,6 +71,9 @@ macro_rules! conformance {
                 expired_admin_sessions_are_removed, any_superuser_is_reported;
             reset_codes: a_reset_code_is_used_once, account_changes_remove_the_reset_code,
                 a_newer_reset_code_replaces_the_previous_one, reset_codes_expire_and_are_removed;
+            email_confirmations: a_confirmation_is_read_by_its_link_until_it_expires,
+                a_newer_confirmation_replaces_the_previous_one, account_changes_remove_a_requested_address,
+                an_obligation_to_confirm_ends_with_the_verification, expired_confirmations_are_removed;
             kept_names: a_released_name_is_kept_from_other_users, kept_names_are_removed;
             outbox: an_email_is_claimed_once, an_email_is_retried_or_given_up, finished_emails_are_removed,
                 an_email_being_sent_is_not_retried, an_expired_email_is_listed_as_expired,

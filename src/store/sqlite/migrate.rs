@@ -31,6 +31,7 @@ pub(super) const STEPS: &[M<'static>] = &[
     M::up(include_str!("../../../migrations/sqlite/0014_outbox_expiry.sql")),
     M::up(include_str!("../../../migrations/sqlite/0015_temporary_since.sql")),
     M::up(USER_SEARCH),
+    M::up(include_str!("../../../migrations/sqlite/0017_email_confirmations.sql")),
 ];
 
 const USER_SEARCH: &str = include_str!("../../../migrations/sqlite/0016_user_search.sql");

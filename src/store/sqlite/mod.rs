@@ -25,6 +25,7 @@ mod checkpoint;
 mod connect;
 mod counts;
 pub mod django;
+mod email_confirmations;
 mod error;
 mod health;
 mod kept_names;

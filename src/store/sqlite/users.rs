@@ -15,6 +15,7 @@ use crate::domain::password::PasswordHash;
 use crate::domain::time::Timestamp;
 use crate::domain::user::{Email, Login, NewUser, User, Username};
 use crate::store::admin_sessions::WriteAdminSessions as _;
+use crate::store::email_confirmations::WriteEmailConfirmations as _;
 use crate::store::error::StoreError;
 use crate::store::users::{ReadUsers, UserPage, UserQuery, UserSearch, WriteUsers};
 
@@ -90,6 +91,18 @@ impl Tx<'_> {
         Ok(())
     }
 
+    /// Deletes the reset code, and the confirmation of a former address.
+    fn delete_codes_for_address(&self, id: UserId) -> Result<(), StoreError> {
+        self.execute("DELETE FROM email_confirmations WHERE user_id = ?1", [id.0])?;
+        self.delete_reset_code(id)
+    }
+
+    /// Deletes the reset code and a requested change of the address, which may both be an attacker's.
+    fn delete_requests(&self, id: UserId) -> Result<(), StoreError> {
+        self.cancel_email_change(id)?;
+        self.delete_reset_code(id)
+    }
+
     /// Rejects a key that is the user name or the e-mail address of a user other than `owner`, so that no user can take
     /// another user's address as a user name.
     ///
@@ -161,6 +174,10 @@ impl ReadUsers for Tx<'_> {
             }
         }
         Ok(None)
+    }
+
+    fn check_email_free(&self, email: &Email, owner: UserId) -> Result<(), StoreError> {
+        self.check_key_unused(&email.key(), email.former_key().as_deref(), Field::Email, Some(owner))
     }
 
     fn any_superuser(&self) -> Result<bool, StoreError> {
@@ -249,7 +266,7 @@ impl WriteUsers for Tx<'_> {
             params![id.0, hash.as_str(), temporary_since.map(Timestamp::unix)],
         )?;
         self.end_admin_sessions_of(id, None)?;
-        self.delete_reset_code(id)
+        self.delete_requests(id)
     }
 
     fn upgrade_hash(&self, id: UserId, old: &PasswordHash, new: &PasswordHash) -> Result<(), StoreError> {
@@ -267,6 +284,8 @@ impl WriteUsers for Tx<'_> {
             "UPDATE users SET username = ?2, username_key = ?3 WHERE id = ?1",
             params![id.0, username.as_str(), key],
         )?;
+        // The newest request for a user name counts.
+        self.execute("UPDATE email_confirmations SET becomes_username = 0 WHERE user_id = ?1", [id.0])?;
         self.update_search_text(id)
     }
 
@@ -278,18 +297,23 @@ impl WriteUsers for Tx<'_> {
             params![id.0, email.as_str(), key],
         )?;
         self.update_search_text(id)?;
-        self.delete_reset_code(id)
+        self.delete_codes_for_address(id)
     }
 
     fn verify_email(&self, id: UserId) -> Result<bool, StoreError> {
-        let sql = "UPDATE users SET email_verified = 1 WHERE id = ?1 AND email IS NOT NULL AND email_verified = 0";
+        self.execute(
+            "DELETE FROM email_confirmations WHERE user_id = ?1 AND email = (SELECT email FROM users WHERE id = ?1)",
+            [id.0],
+        )?;
+        let sql = "UPDATE users SET email_verified = 1, must_confirm_email = 0
+           WHERE id = ?1 AND email IS NOT NULL AND email_verified = 0";
         Ok(self.execute(sql, [id.0])? == 1)
     }
 
     fn remove_email(&self, id: UserId) -> Result<(), StoreError> {
         self.execute("UPDATE users SET email = NULL, email_key = NULL, email_verified = 0 WHERE id = ?1", [id.0])?;
         self.update_search_text(id)?;
-        self.delete_reset_code(id)
+        self.delete_codes_for_address(id)
     }
 
     fn set_names(&self, id: UserId, first: &str, last: &str) -> Result<(), StoreError> {
@@ -302,12 +326,15 @@ impl WriteUsers for Tx<'_> {
             "UPDATE users SET is_staff = ?2, is_superuser = ?3 WHERE id = ?1",
             params![id.0, is_staff, is_superuser],
         )?;
+        if is_superuser {
+            self.cancel_email_change(id)?;
+        }
         Ok(())
     }
 
     fn set_active(&self, id: UserId, active: bool) -> Result<(), StoreError> {
         self.execute("UPDATE users SET is_active = ?2 WHERE id = ?1", params![id.0, active])?;
-        self.delete_reset_code(id)
+        self.delete_requests(id)
     }
 
     fn set_claims(&self, id: UserId, claims: &Claims) -> Result<(), StoreError> {

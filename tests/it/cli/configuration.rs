@@ -31,6 +31,7 @@ fn settings_are_listed_with_type_bounds_and_default() {
         "sessions.max_age",
         "passwords.reset_timeout",
         "registration.open",
+        "registration.verify_email",
     ] {
         row(name);
     }
@@ -157,12 +158,13 @@ fn check_deploy_lists_unsafe_settings() {
         "passwords.reject_common",
         "email.host",
         "registration.open",
+        "registration.verify_email",
         "admin.username",
     ] {
         assert!(output.stderr.contains(&format!("warning: {setting}: ")), "{setting} is missing in {output:?}");
     }
-    assert!(output.stderr.contains("The settings are valid. Unsafe in production: 8."), "{output:?}");
-    assert_eq!(output.stderr.matches("hint: ").count(), 8);
+    assert!(output.stderr.contains("The settings are valid. Unsafe in production: 9."), "{output:?}");
+    assert_eq!(output.stderr.matches("hint: ").count(), 9);
     assert_eq!(folder.run(&["check", "--deploy", "--strict"]).code, Some(1));
 
     let folder = TestFolder::empty();
@@ -175,7 +177,8 @@ fn check_deploy_lists_unsafe_settings() {
     folder.run(&["keys", "rotate"]).is(0);
     assert_eq!(findings(&folder)[0], "keys.passphrase", "other users can read the file");
     fs::set_permissions(folder.path("countersign.toml"), fs::Permissions::from_mode(0o600)).unwrap();
-    assert_eq!(findings(&folder), ["registration.open", "admin.username"], "no database yet");
+    let defaults = ["registration.open", "registration.verify_email", "admin.username"];
+    assert_eq!(findings(&folder), defaults, "no database yet");
     folder.run(&["settings", "set", "registration.open", "false"]).is(0);
     assert_eq!(findings(&folder), ["admin.username"]);
     folder.create("anna");
@@ -184,6 +187,8 @@ fn check_deploy_lists_unsafe_settings() {
     folder.run_with("a password of the superuser", &root).is(0);
     assert_eq!(findings(&folder), [""; 0]);
     folder.run(&["settings", "set", "registration.open", "true"]).is(0);
+    assert_eq!(findings(&folder), ["registration.open", "registration.verify_email"]);
+    folder.run(&["settings", "set", "registration.verify_email", "require"]).is(0);
     assert_eq!(findings(&folder), ["registration.open"]);
     folder.run(&["settings", "set", "registration.open", "false"]).is(0);
     folder.run(&["users", "disable", "root"]).is(0);

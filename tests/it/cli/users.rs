@@ -34,7 +34,10 @@ fn a_user_is_created_shown_and_listed() {
     assert_eq!(folder.run_with(PASSWORD, &root).is(0), "2\n");
 
     let anna = folder.run(&["users", "show", "ANNA@example.com", "--json"]).json();
-    assert_eq!(names(&anna), [&MEMBERS as &[&str], &["live_sessions"]].concat());
+    assert_eq!(
+        names(&anna),
+        [&MEMBERS as &[&str], &["pending_email", "pending_email_until", "live_sessions"]].concat()
+    );
     for (name, value) in [
         ("id", json!(1)),
         ("username", json!("anna")),

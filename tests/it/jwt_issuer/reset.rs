@@ -256,15 +256,3 @@ async fn a_reset_verifies_the_address_and_ends_sessions_and_links() {
         }
     }
 }
-
-/// Verification applies to one address: a new address is not verified.
-#[tokio::test]
-async fn another_address_is_not_verified() {
-    let server = TestServer::with_anna().await;
-    let code = code(&server, "anna").await;
-    server.post("/reset_password", &json!({"reset_code": code, "new_password": NEW})).await.is(200);
-    let token = server.token_by("anna", NEW).await;
-    server.post_as(&token, "/update_profile", &json!({"email": "anna@example.org"})).await.is(200);
-    let user = countersign::issuer::users::find(&server.issuer, "anna").await.unwrap().unwrap();
-    assert!(!user.email_verified);
-}

@@ -17,6 +17,13 @@ impl Mail {
         self.source.lines().find_map(|line| line.strip_prefix(&prefix)).unwrap_or_default()
     }
 
+    /// The link with this parameter, which stands on a line of its own. `None` if the e-mail has no such link.
+    pub fn link(&self, parameter: &str) -> Option<String> {
+        let text = unquoted(&self.source);
+        let mut links = text.lines().filter(|line| line.starts_with("http") && line.contains(&format!("{parameter}=")));
+        links.next().map(str::to_owned)
+    }
+
     /// The reset code: the only line of the form `XXXX-XXXX-XXXX`.
     pub fn code(&self) -> &str {
         let groups = |line: &&str| {
@@ -31,6 +38,11 @@ impl Mail {
         assert_eq!(codes.len(), 1, "{codes:?} in\n{}", self.source);
         codes[0]
     }
+}
+
+/// The text of a message without the soft line breaks and escapes of quoted-printable (RFC 2045 §6.7).
+fn unquoted(source: &str) -> String {
+    source.replace("=\n", "").replace("=3D", "=")
 }
 
 /// The notices about changes of accounts in the folder, in the order in which they were queued.

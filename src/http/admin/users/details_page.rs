@@ -10,6 +10,8 @@ use super::display::{email, real_name};
 use super::forms::{ClaimsForm, EditForm};
 use super::user_path::UserPath;
 use crate::domain::audit::AuditLine;
+use crate::domain::email_confirmation::EmailConfirmation;
+use crate::domain::id::UserId;
 use crate::domain::reset_code::Delivery;
 use crate::domain::social::ProviderName;
 use crate::domain::time::Timestamp;
@@ -132,7 +134,7 @@ impl Page for UserDetailsPage {
     const TEMPLATE: &'static str = "admin/user.html";
 
     fn context(&self) -> Value {
-        let UserDetails { user, sessions, addresses, linked, lines, is_last_superuser } = &self.details;
+        let UserDetails { user, sessions, addresses, linked, lines, confirmation, is_last_superuser } = &self.details;
         let addresses =
             addresses.iter().map(|(address, at)| context! { address => address.to_string(), at => date_time(*at) });
         context! {
@@ -142,6 +144,7 @@ impl Page for UserDetailsPage {
             name => real_name(user),
             email => email(user),
             email_verified => user.email_verified,
+            confirmation => confirmation.as_ref().map(|confirmation| confirmation_context(confirmation, user)),
             is_active => user.is_active,
             is_superuser => user.is_superuser,
             is_staff => user.is_staff,
@@ -165,6 +168,12 @@ impl Page for UserDetailsPage {
             addresses: vec![(std::net::Ipv4Addr::LOCALHOST.into(), Timestamp::from_unix(1))],
             linked: ProviderName::parse("github").into_iter().collect(),
             lines,
+            confirmation: Some(EmailConfirmation::requested(
+                UserId(7),
+                Email::from_stored("<b>".to_owned()),
+                false,
+                Timestamp::from_unix(1),
+            )),
             is_last_superuser: true,
         };
         let line = AuditLine {
@@ -178,10 +187,19 @@ impl Page for UserDetailsPage {
             detail: "<b>".to_owned(),
         };
         let plain = User { email: None, is_active: false, is_superuser: false, is_staff: false, ..samples::user() };
-        let mut invalid = Self::of(details(plain, vec![], vec![]));
+        let mut invalid = Self::of(UserDetails { confirmation: None, ..details(plain, vec![], vec![]) });
         "<b>invalid".clone_into(&mut invalid.edit.names.email.error);
         "<b>invalid".clone_into(&mut invalid.claims.rest.error);
         vec![Self::of(details(samples::user(), vec![samples::session()], vec![line])), invalid]
+    }
+}
+
+/// The requested address, or the current one, and until when its link is valid.
+fn confirmation_context(confirmation: &EmailConfirmation, user: &User) -> Value {
+    context! {
+        email => confirmation.email.as_str(),
+        until => date_time(confirmation.expires_at),
+        is_change => confirmation.is_change(user),
     }
 }
 

@@ -98,6 +98,8 @@ impl NameForm {
 pub struct EditForm {
     /// User name and e-mail address.
     pub names: NameForm,
+    /// Whether a changed address is verified.
+    pub email_verified: bool,
     /// Given name.
     pub first_name: FormField,
     /// Family name.
@@ -109,6 +111,7 @@ impl EditForm {
     pub fn of(user: &User) -> Self {
         Self {
             names: NameForm { username: FormField::of(user.username.as_str()), email: FormField::of(email(user)) },
+            email_verified: false,
             first_name: FormField::of(&user.first_name),
             last_name: FormField::of(&user.last_name),
         }
@@ -117,7 +120,13 @@ impl EditForm {
     /// Reads the submitted form.
     pub fn read(form: &mut JsonBody) -> Self {
         let names = NameForm::read(form);
-        Self { names, first_name: FormField::read(form, "first_name"), last_name: FormField::read(form, "last_name") }
+        let email_verified = form.text_or_empty("email_verified") == "on";
+        Self {
+            names,
+            email_verified,
+            first_name: FormField::read(form, "first_name"),
+            last_name: FormField::read(form, "last_name"),
+        }
     }
 
     /// Parses the change. `None` if a field is not valid; the field then contains the error.
@@ -130,13 +139,13 @@ impl EditForm {
         let first_name = real_name("The first name", &mut self.first_name);
         let last_name = real_name("The last name", &mut self.last_name);
         let ((username, email), (first_name, last_name)) = names.zip(first_name.zip(last_name))?;
-        Some(UserNames { username, email, first_name, last_name })
+        Some(UserNames { username, email, email_verified: self.email_verified, first_name, last_name })
     }
 
     /// The template context.
     pub fn context(&self) -> Value {
-        let Self { names, first_name, last_name } = self;
-        context! { names => names.context(), first_name => first_name.context(), last_name => last_name.context() }
+        let Self { names, email_verified, first_name, last_name } = self;
+        context! { names => names.context(), email_verified, first_name => first_name.context(), last_name => last_name.context() }
     }
 }
 

@@ -13,6 +13,7 @@ use crate::template::TemplateError;
 mod confirm;
 mod details_page;
 mod display;
+mod email;
 mod forms;
 mod list;
 mod new;
@@ -30,6 +31,8 @@ fn routes() -> Router<Http> {
         .route("/admin/users/{id}", get(details_page::page).post(details_page::edit))
         .route("/admin/users/{id}/claims", post(details_page::set_claims))
         .route("/admin/users/{id}/reset", post(details_page::send_reset))
+        .route("/admin/users/{id}/send-confirmation", post(email::send_confirmation))
+        .route("/admin/users/{id}/confirm-email", post(email::confirm))
         .route("/admin/users/{id}/enable", post(details_page::enable))
         .route("/admin/users/{id}/disable", get(confirm::page).post(confirm::perform))
         .route("/admin/users/{id}/end-sessions", get(confirm::page).post(confirm::perform))

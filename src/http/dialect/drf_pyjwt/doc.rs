@@ -19,6 +19,11 @@ const CHANGE_REFUSED: ResponseExample = (
     "A change of the e-mail address needs current_password or a sign-in in the last 5 minutes; the address of a superuser is changed by operators only",
     r#"{"detail": "This change needs your current password; send it as current_password, or sign in again and retry within 5 minutes."}"#,
 );
+const NOT_CONFIRMED: ResponseExample = (
+    403,
+    "The password is correct, but the e-mail address must be confirmed first (setting registration.verify_email)",
+    r#"{"detail": "Confirm your email address first, with the link that was sent to it. For another link, sign in again in 5 minutes."}"#,
+);
 const TOO_MANY: ResponseExample = (
     429,
     "Too many attempts; see Retry-After",
@@ -65,6 +70,7 @@ pub const ROUTE_GROUP: RouteGroup = RouteGroup {
                     "The e-mail address or the password is wrong",
                     r#"{"detail": "Incorrect authentication credentials."}"#,
                 ),
+                NOT_CONFIRMED,
                 TOO_MANY,
             ],
         },
@@ -96,7 +102,7 @@ pub const ROUTE_GROUP: RouteGroup = RouteGroup {
         Operation {
             method: "put",
             path: "/api/me/",
-            summary: "Change the user name, the e-mail address or both; for the address send current_password unless the sign-in is less than 5 minutes old",
+            summary: "Change the user name, the e-mail address or both; for the address send current_password unless the sign-in is less than 5 minutes old; a new address takes effect when its owner has opened the link that is sent to it",
             access: Access::Bearer,
             query: &[],
             request_examples: &[r#"{"username": "John Smith"}"#],
@@ -110,9 +116,15 @@ pub const ROUTE_GROUP: RouteGroup = RouteGroup {
             query: &[],
             request_examples: &[
                 r#"{"email": "user@example.com"}"#,
-                r#"{"email": "user@example.com", "current_password": "password"}"#,
+                r#"{"email": "user@example.org", "current_password": "password"}"#,
             ],
-            responses: &[(200, "The changed user", NAMED), INVALID, NOT_SIGNED_IN, CHANGE_REFUSED, TOO_MANY],
+            responses: &[
+                (200, "The changed user; a new e-mail address takes effect when it is confirmed", NAMED),
+                INVALID,
+                NOT_SIGNED_IN,
+                CHANGE_REFUSED,
+                TOO_MANY,
+            ],
         },
         Operation {
             method: "post",

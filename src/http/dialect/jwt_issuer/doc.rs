@@ -23,6 +23,11 @@ const CLOSED: ResponseExample = (
     "Registration is closed (setting registration.open)",
     r#"{"status": "ERROR", "code": "registration_closed", "message": "registration is closed; ask the operator for an account"}"#,
 );
+const NOT_CONFIRMED: ResponseExample = (
+    403,
+    "The password is correct, but the e-mail address must be confirmed first (setting registration.verify_email)",
+    r#"{"status": "ERROR", "code": "email_not_confirmed", "message": "confirm your e-mail address first, with the link that was sent to it; for another link, sign in again in 5 minutes"}"#,
+);
 const FOREIGN: ResponseExample = (
     403,
     "A page of an origin that is not allowed sent the request with the cookie and without a bearer token",
@@ -74,6 +79,7 @@ pub const ROUTE_GROUP: RouteGroup = RouteGroup {
                     "The user name or the password is wrong",
                     r#"{"status": "ERROR", "code": "wrong_credentials", "message": "wrong user name or password"}"#,
                 ),
+                NOT_CONFIRMED,
                 TOO_MANY,
             ],
         },
@@ -97,7 +103,7 @@ pub const ROUTE_GROUP: RouteGroup = RouteGroup {
         Operation {
             method: "post",
             path: "/update_profile",
-            summary: "Change the password, the e-mail address or both; send current_password unless the sign-in is less than 5 minutes old; a new password ends all sessions and opens a new one",
+            summary: "Change the password, the e-mail address or both; send current_password unless the sign-in is less than 5 minutes old; a new password ends all sessions and opens a new one; a new address takes effect when its owner has opened the link that is sent to it",
             access: Access::BearerOrCookie,
             query: &[],
             request_examples: &[
@@ -122,7 +128,7 @@ pub const ROUTE_GROUP: RouteGroup = RouteGroup {
             summary: "Send an e-mail with the user name and a reset code; the response is the same for unknown addresses",
             access: Access::Open,
             query: &[],
-            request_examples: &[r#"{"email": "ann@example.org"}"#],
+            request_examples: &[r#"{"email": "ann@example.com"}"#],
             responses: &[(200, "An e-mail is sent if an account has this address", OK), INVALID, TOO_MANY],
         },
         Operation {

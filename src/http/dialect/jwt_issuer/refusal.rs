@@ -3,6 +3,7 @@
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 
+use crate::http::dialect::message_error::EMAIL_NOT_CONFIRMED;
 use crate::http::rejection::Rejection;
 use crate::http::reply;
 use crate::issuer::Refusal;
@@ -64,6 +65,7 @@ impl From<Refusal> for JwtIssuerErrorBody {
                 "missing, invalid or expired token; sign in again",
             )),
             Refusal::ChangeRefused(problem) => error(StatusCode::FORBIDDEN, problem.code(), &problem.to_string()),
+            Refusal::EmailNotConfirmed => error(StatusCode::FORBIDDEN, "email_not_confirmed", EMAIL_NOT_CONFIRMED),
             Refusal::RegistrationClosed => error(
                 StatusCode::FORBIDDEN,
                 "registration_closed",

@@ -17,6 +17,11 @@ const CLOSED: ResponseExample = (
     "Registration is closed (setting registration.open)",
     r#"{"status": 403, "error": {"message": "registration is closed; ask the operator for an account"}}"#,
 );
+const NOT_CONFIRMED: ResponseExample = (
+    403,
+    "The password is correct, but the e-mail address must be confirmed first (setting registration.verify_email)",
+    r#"{"status": 403, "error": {"message": "confirm your e-mail address first, with the link that was sent to it; for another link, sign in again in 5 minutes"}}"#,
+);
 const TOO_MANY: ResponseExample = (
     429,
     "Too many attempts; see Retry-After",
@@ -57,6 +62,7 @@ pub const ROUTE_GROUP: RouteGroup = RouteGroup {
                     "The user name or the password is wrong",
                     r#"{"status": 401, "error": {"message": "wrong user name or password"}}"#,
                 ),
+                NOT_CONFIRMED,
                 TOO_MANY,
             ],
         },

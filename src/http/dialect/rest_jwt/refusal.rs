@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::domain::duration::seconds_rounded_up;
 use crate::domain::field::Field;
-use crate::http::dialect::message_error::{MessageErrorBody, MessageFormat};
+use crate::http::dialect::message_error::{EMAIL_NOT_CONFIRMED, MessageErrorBody, MessageFormat};
 use crate::http::reply;
 use crate::issuer::Refusal;
 use crate::issuer::redeem_reset::RedeemResetError;
@@ -84,6 +84,7 @@ pub fn error_body(refusal: Refusal, name: fn(Field) -> &'static str) -> RestJwtE
         Refusal::WrongCredentials(_) => error(StatusCode::UNAUTHORIZED, "wrong user name or password"),
         Refusal::NotSignedIn(_) => error(StatusCode::UNAUTHORIZED, "missing, invalid or expired token; sign in again"),
         Refusal::ChangeRefused(problem) => error(StatusCode::FORBIDDEN, &problem.to_string()),
+        Refusal::EmailNotConfirmed => error(StatusCode::FORBIDDEN, EMAIL_NOT_CONFIRMED),
         Refusal::RegistrationClosed => {
             error(StatusCode::FORBIDDEN, "registration is closed; ask the operator for an account")
         }

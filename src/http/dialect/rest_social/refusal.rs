@@ -4,7 +4,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use serde_json::json;
 
-use crate::http::dialect::message_error::{MessageErrorBody, MessageFormat};
+use crate::http::dialect::message_error::{EMAIL_NOT_CONFIRMED, MessageErrorBody, MessageFormat};
 use crate::http::reply;
 use crate::issuer::Refusal;
 use crate::issuer::social::{SocialError, SocialRefusal};
@@ -45,6 +45,7 @@ impl From<Refusal> for RestSocialErrorBody {
                 error(StatusCode::UNAUTHORIZED, "missing, invalid or expired token; sign in again")
             }
             Refusal::ChangeRefused(problem) => error(StatusCode::FORBIDDEN, &problem.to_string()),
+            Refusal::EmailNotConfirmed => error(StatusCode::FORBIDDEN, EMAIL_NOT_CONFIRMED),
             Refusal::RegistrationClosed => {
                 error(StatusCode::FORBIDDEN, "registration is closed; ask the operator for an account")
             }

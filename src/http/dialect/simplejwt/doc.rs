@@ -20,6 +20,11 @@ const NO_PASSWORD: ResponseExample = (
 const NO_REFRESH: ResponseExample =
     (400, "The field is missing or invalid", r#"{"refresh": ["This field is required."]}"#);
 const NO_TOKEN: ResponseExample = (400, "The field is missing or invalid", r#"{"token": ["This field is required."]}"#);
+const NOT_CONFIRMED: ResponseExample = (
+    403,
+    "The password is correct, but the e-mail address must be confirmed first (setting registration.verify_email)",
+    r#"{"detail": "Confirm your email address first, with the link that was sent to it. For another link, sign in again in 5 minutes.", "code": "email_not_confirmed"}"#,
+);
 const TOO_MANY: ResponseExample = (
     429,
     "Too many attempts; see Retry-After",
@@ -50,6 +55,7 @@ pub const ROUTE_GROUP: RouteGroup = RouteGroup {
                 ),
                 NO_PASSWORD,
                 NO_ACCOUNT,
+                NOT_CONFIRMED,
                 TOO_MANY,
             ],
         },
@@ -91,7 +97,7 @@ pub const ROUTE_GROUP: RouteGroup = RouteGroup {
             access: Access::Open,
             query: &[],
             request_examples: &[CREDENTIALS],
-            responses: &[(200, "The sliding token", TOKEN), NO_PASSWORD, NO_ACCOUNT, TOO_MANY],
+            responses: &[(200, "The sliding token", TOKEN), NO_PASSWORD, NO_ACCOUNT, NOT_CONFIRMED, TOO_MANY],
         },
         Operation {
             method: "post",

@@ -16,6 +16,11 @@ impl DrfDialect for SimpleJwt {
         json!({"detail": "No active account found with the given credentials", "code": "no_active_account"})
     }
 
+    fn email_not_confirmed() -> Value {
+        let detail = "Confirm your email address first, with the link that was sent to it. For another link, sign in again in 5 minutes.";
+        json!({"detail": detail, "code": "email_not_confirmed"})
+    }
+
     fn not_signed_in(_: Unauthenticated) -> Value {
         json!({"detail": "Token is invalid", "code": "token_not_valid"})
     }
