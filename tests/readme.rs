@@ -82,7 +82,9 @@ fn calls(line: &str) -> Vec<Vec<String>> {
     let words = words(line);
     let commands = words.split(|word| word == ";");
     let calls = commands.filter_map(|command| {
-        let is_program = |word: &String| word == "countersign" || word.ends_with("/countersign");
+        // `WorkingDirectory=/var/lib/countersign` only names a folder.
+        let is_program =
+            |word: &String| word == "countersign" || (word.ends_with("/countersign") && !word.contains('='));
         let mut words = command.iter().enumerate();
         let at = words.position(|(at, word)| is_program(word) && (at == 0 || command[at - 1] != "-u"))?;
         let call = command[at..].to_vec();

@@ -181,7 +181,7 @@ pub fn mail(data: &[u8]) {
     let (name, address) = text.split_once('\n').unwrap_or((text, "anna@example.com"));
     let to = Email::parse(address).or_else(|_| Email::parse("anna@example.com"));
     let (Ok(username), Ok(recipient)) = (Username::parse(name), to) else { return };
-    let to = MailRecipient { address: recipient, is_verified: data.len() % 2 == 0 };
+    let to = MailRecipient { address: recipient, is_verified: data.len().is_multiple_of(2) };
     let link = SecretText::new(format!("https://id.example.com/restore?restoring={}", address.len()));
     let mut code = [0; 12];
     for (into, from) in code.iter_mut().zip(data) {

@@ -84,16 +84,11 @@ async fn every_response_through_nginx_has_one_hsts_header() {
         .unwrap();
     let url = |path: &str| format!("https://{HOST}:{}{path}", ports[1]);
     wait_until("nginx listens", async || client.get(url("/ready")).send().await.is_ok()).await;
-    for (path, status) in [
-        ("/.well-known/jwks.json", 200),
-        ("/liveliness", 200),
-        ("/restore?restoring=x", 400),
-        ("/admin/login", 200),
-        ("/nowhere", 404),
-    ] {
+    for path in ["/.well-known/jwks.json", "/liveliness", "/restore?restoring=x", "/admin/login", "/nowhere"] {
         let response = client.get(url(path)).send().await.unwrap();
         let found: Vec<_> = response.headers().get_all("strict-transport-security").iter().collect();
-        assert_eq!((response.status().as_u16(), found.len()), (status, 1), "{path}: {found:?}");
+        assert_eq!(found.len(), 1, "{path}: {found:?}");
+        assert!(!response.status().is_server_error(), "{path}: nginx did not reach the server: {response:?}");
     }
     let too_large = client.post(url("/auth")).body("x".repeat(100_000)).send().await.unwrap();
     assert_eq!(too_large.status(), 413);

@@ -4,7 +4,7 @@ use countersign::domain::mail_item::{MailId, NewMail, SealedMail};
 use countersign::store::StoreError;
 use serde_json::json;
 
-use super::{AdminBrowser, ServerResponse, assert_redirect, signed_in_root, signed_in_root_at};
+use super::{AdminBrowser, ServerResponse, assert_redirect, signed_in_root};
 use crate::support::{TestServer, wait_until};
 
 const PATH: &str = "/admin/mails";
