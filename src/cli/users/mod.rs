@@ -219,14 +219,18 @@ fn list(config: &Config, text: Option<&str>, json: bool) -> Result<()> {
     if json {
         return Ok(print::json(&found.iter().map(user_json).collect::<Vec<_>>())?);
     }
+    let name = |user: &User| format!("{} {}", user.first_name, user.last_name).trim().to_owned();
+    // Many systems have no given and family names.
+    let columns = if found.iter().all(|user| name(user).is_empty()) { 5 } else { 6 };
     let row = |user: &User| {
         let email = user.email.as_ref().map(ToString::to_string).unwrap_or_default();
-        let name = format!("{} {}", user.first_name, user.last_name);
         let last_login = user.last_login.map_or_else(|| "never".to_owned(), |at| at.to_string());
-        vec![user.id.to_string(), user.username.to_string(), email, flags(user), last_login, name.trim().to_owned()]
+        let mut row = vec![user.id.to_string(), user.username.to_string(), email, flags(user), last_login, name(user)];
+        row.truncate(columns);
+        row
     };
     let headers = ["ID", "USERNAME", "EMAIL", "FLAGS", "LAST LOGIN", "NAME"];
-    print::table(&headers, &found.iter().map(row).collect::<Vec<_>>())?;
+    print::table(&headers[..columns], &found.iter().map(row).collect::<Vec<_>>())?;
     print::message(format!("{} {}.", found.len(), if found.len() == 1 { "user" } else { "users" }));
     Ok(())
 }

@@ -114,7 +114,7 @@ async fn users_are_searched_and_paged_both_ways() {
     let user = find(&server.issuer, "user03").await.unwrap().unwrap();
     for text in [user.id.to_string(), user.sub.to_string()] {
         let page = browser.open(&format!("/admin/users?q={text}")).await;
-        assert_eq!(names(&page), ["03", "03"], "{page:#?}");
+        assert_eq!(names(&page)[..2], ["03", "03"], "the exact match is the first: {page:#?}");
     }
     let no_match = browser.open("/admin/users?q=%3Cb%3Enobody").await;
     assert!(no_match.text.contains("No users match") && !no_match.text.contains("<b>"), "{no_match:#?}");

@@ -63,6 +63,14 @@ fn a_user_is_created_shown_and_listed() {
     1   anna      anna@example.com             never
     2   root      root@example.com  superuser  never
     ");
+    assert!(table.stderr.contains("2 users."), "{table:?}");
+    let line = "{\"username\":\"kenji.tanaka\",\"first_name\":\"Kenji\",\"last_name\":\"Tanaka\"}\n";
+    folder.run_with(line, &["users", "import", "-"]).is(0);
+    for text in ["tanaka", "NJI.TA", "tanaka kenji"] {
+        let found = folder.run(&["users", "list", "--search", text]);
+        assert!(found.is(0).contains("NAME") && found.stdout.contains("Kenji Tanaka"), "{text}: {found:?}");
+        assert!(found.stderr.contains("1 user."), "{text}: {found:?}");
+    }
     for output in [folder.run(&["users", "show", "anna"]), folder.run(&["users", "show", "anna", "--json"])] {
         assert!(!output.stdout.contains("argon2") && !output.stderr.contains("argon2"), "{output:?}");
     }
