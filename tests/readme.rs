@@ -77,7 +77,8 @@ fn words(line: &str) -> Vec<String> {
     found
 }
 
-/// The arguments of every `countersign` call in a line, such as `sudo -u countersign countersign keys list | head`.
+/// The arguments of every `countersign` call in a line, such as `sudo -u countersign countersign keys list | head`,
+/// also in the script of `sh -c`.
 fn calls(line: &str) -> Vec<Vec<String>> {
     let words = words(line);
     let commands = words.split(|word| word == ";");
@@ -91,7 +92,8 @@ fn calls(line: &str) -> Vec<Vec<String>> {
         // `install … /usr/local/bin/countersign` only names the program.
         (call.len() > 1 && !command.iter().any(|word| word == "install")).then_some(call)
     });
-    calls.collect()
+    let scripts = words.windows(2).filter(|pair| pair[0] == "-c").flat_map(|pair| self::calls(&pair[1]));
+    calls.chain(scripts).collect()
 }
 
 /// The cells of each row of the table whose head starts with `head`, without backquotes.
@@ -143,6 +145,7 @@ fn commands_are_found_in_pipes_substitutions_and_sudo() {
     assert_eq!(found("printf '%s' 'a; b' | countersign users create \"a b\""), ["users create a b"]);
     assert_eq!(found("TOKEN=$(countersign token mint --user x)"), ["token mint --user x"]);
     assert_eq!(found("sudo -u countersign /usr/local/bin/countersign keys prune"), ["keys prune"]);
+    assert_eq!(found("systemd-run -p A=/var/lib/countersign sh -c 'B=$C exec countersign keys list'"), ["keys list"]);
     assert_eq!(found("install target/release/countersign /usr/local/bin/"), [""; 0]);
 }
 

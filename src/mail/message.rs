@@ -114,7 +114,7 @@ pub fn reseal_mail(mail: &SealedMail, from: &Aead, to: &Aead, random: &Random) -
     Some(SealedMail(to.seal(PURPOSE, json.expose(), random)))
 }
 
-/// Decrypts an e-mail that [`seal_mail`] encrypted, or reads one that [`pack_unsealed_mail`] returned.
+/// Decrypts an e-mail that [`seal_mail`] encrypted, or reads one that `pack_unsealed_mail` returned.
 pub fn open_mail(mail: &SealedMail, seal: &Aead) -> Result<RenderedMail, UnopenableMail> {
     let json = content(mail, seal)?;
     let content: MailContent<String> = serde_json::from_slice(json.expose()).map_err(|_| UnopenableMail::Content)?;

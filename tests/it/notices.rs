@@ -130,8 +130,13 @@ async fn a_temporary_password_set_by_an_operator_is_notified() {
 #[tokio::test]
 async fn notices_of_one_kind_are_limited() {
     let server = server().await;
-    for number in 0..6 {
-        server.change("anna", UserChange::SetRights { is_staff: number % 3 == 0, is_superuser: number % 2 == 0 }).await;
+    for number in 0..6_u32 {
+        server
+            .change(
+                "anna",
+                UserChange::SetRights { is_staff: number.is_multiple_of(3), is_superuser: number.is_multiple_of(2) },
+            )
+            .await;
     }
     for _ in 0..6 {
         let password = countersign::domain::password::Password::new(NEW.to_owned());

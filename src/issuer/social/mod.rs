@@ -1,7 +1,7 @@
 //! Sign-in with identity providers, linking, unlinking, and the providers' tokens.
 //!
-//! The provider's response proves only an identity at the provider. [`crate::domain::social::decide_link`] decides
-//! which user it signs in. Nothing is written before the provider has answered; then one transaction makes all changes.
+//! The provider's response proves only an identity at the provider. `domain::social::link_decision` decides which user
+//! it signs in. Nothing is written before the provider has answered; then one transaction makes all changes.
 
 pub mod accounts;
 pub mod begin;

@@ -118,6 +118,10 @@ impl AttackerKeys {
     }
 }
 
+/// Without rate limits: an account has more sign-ins than they allow.
+const SETTINGS: &str = "throttle.enabled = false
+    social.github = { client_id = 'id', client_secret = 'secret' }";
+
 /// A server with former keys, its keys, and the keys of the attacker.
 pub struct ForgeryTarget {
     pub server: TestServer,
@@ -130,7 +134,7 @@ pub struct ForgeryTarget {
 
 impl ForgeryTarget {
     pub async fn new() -> Self {
-        let server = TestServer::with("social.github = { client_id = 'id', client_secret = 'secret' }").await;
+        let server = TestServer::with(SETTINGS).await;
         server.register("anna").await;
         let revoked = ServerKey::active(&server, "ES256");
         rotate(&server).await;

@@ -80,7 +80,7 @@ async fn an_operator_unblocks_a_user_who_must_confirm() {
     assert!(shown.text.contains("Confirmation sent to <bdi>anna@example.com</bdi>"), "{shown:#?}");
     assert_redirect(&browser.submit(&format!("{page}/confirm-email"), &[]).await, &page);
     server.token("anna").await;
-    assert_eq!(address(&server, "anna").await.1, true);
+    assert!(address(&server, "anna").await.1);
 }
 
 #[tokio::test]
