@@ -88,11 +88,11 @@ async fn a_refused_sign_in_has_the_error_format_of_its_dialect() {
     let server = TestServer::start().await;
     server.set("registration.verify_email", "require").await;
     server.register("anna").await;
-    let mut shown = String::new();
+    let mut shown = Vec::new();
     for route in SIGN_INS {
-        shown += &format!("{} {}\n", route.0, sign_in(&server, route, PASSWORD).await.text);
+        shown.push(format!("{} {}", route.0, sign_in(&server, route, PASSWORD).await.text));
     }
-    insta::assert_snapshot!(shown, @r#"
+    insta::assert_snapshot!(shown.join("\n"), @r#"
     /auth {"status":"ERROR","code":"email_not_confirmed","message":"confirm your e-mail address first, with the link that was sent to it; for another link, sign in again in 5 minutes"}
     /signin {"status":403,"error":{"message":"confirm your e-mail address first, with the link that was sent to it; for another link, sign in again in 5 minutes"}}
     /api/login/ {"detail":"Confirm your email address first, with the link that was sent to it. For another link, sign in again in 5 minutes."}
