@@ -14,7 +14,7 @@ use crate::domain::time::Timestamp;
 use crate::domain::user::{Email, User};
 use crate::mail::Mail;
 use crate::store::{StoreError, Write};
-use crate::throttle::AttemptKey;
+use crate::throttle::{Attempt, AttemptKey};
 
 /// A request for an address, prepared before the transaction that stores it.
 pub(super) struct ChangeEmail {
@@ -35,24 +35,23 @@ pub(super) fn has_address(user: &User, email: &Email) -> bool {
 impl ChangeEmail {
     /// Prepares the request. `becomes_username` says that the user also requested the address as user name. The user's
     /// own address is confirmed again if the settings require a confirmation; this is not refused if a limit of e-mails
-    /// is reached, because clients send the address with every change.
-    pub(super) async fn prepare(
-        issuer: &Issuer,
+    /// is reached, because clients send the address with every change. Also returns the attempts to count when the
+    /// request is stored.
+    pub(super) async fn prepare<'i>(
+        issuer: &'i Issuer,
         user: &User,
         email: Email,
         becomes_username: bool,
         from: Caller,
-    ) -> Result<Self, Refusal> {
+    ) -> Result<(Self, Vec<Attempt<'i>>), Refusal> {
         if has_address(user, &email) {
             let is_needed = !user.email_verified && issuer.settings().verify_email() != VerifyEmail::Off;
             let prepared = if is_needed { resend(issuer, user, &email, from).await? } else { None };
-            return Ok(Self { present: Some(email.clone()), email, prepared, notice: None, from });
+            return Ok((Self { present: Some(email.clone()), email, prepared, notice: None, from }, Vec::new()));
         }
         let by_caller = issuer.throttle.admit(Limit::ResetMailCaller, AttemptKey::caller(from.address)).await?;
         let key = AttemptKey::account_by_caller(user.id, from.address);
         let by_account = issuer.throttle.admit(Limit::ResetMailAccount, key).await?;
-        by_caller.count();
-        by_account.count();
         let prepared = PreparedConfirmation::new(issuer, &user.username, &email, becomes_username)?;
         let notice = user.email.as_ref().map(|present| {
             let notice = Mail::EmailChangeRequested {
@@ -65,7 +64,8 @@ impl ChangeEmail {
             issuer.prepare_mail(&notice, &to)
         });
         let present = user.email.clone();
-        Ok(Self { email, prepared: Some(prepared), present, notice: notice.transpose()?, from })
+        let request = Self { email, prepared: Some(prepared), present, notice: notice.transpose()?, from };
+        Ok((request, vec![by_caller, by_account]))
     }
 
     /// Stores the request in place of an earlier one, and queues the e-mails. `user` is the user in the transaction. A

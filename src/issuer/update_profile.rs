@@ -22,7 +22,7 @@ use crate::domain::setting::snapshot::Settings;
 use crate::domain::time::Timestamp;
 use crate::domain::user::{Email, User, Username};
 use crate::store::{StoreError, Write};
-use crate::throttle::AttemptKey;
+use crate::throttle::{Attempt, AttemptKey};
 
 /// A signed-in user's request to change the account. Fields that are `None` stay unchanged.
 #[derive(Debug)]
@@ -62,12 +62,9 @@ impl UpdateProfile {
             issuer.throttle.admit(Limit::ProfileChangeAccount, key).await?.count();
         }
         // Some clients send the whole profile. What stays as it is needs no proof.
-        let is_new_address = |email: &Email| !has_address(signed_in.user(), email);
-        let permit = if password.is_some() || email.as_ref().is_some_and(is_new_address) {
-            Some(ChangePermit::request(issuer, signed_in, proof).await?)
-        } else {
-            None
-        };
+        let has_new_address = email.as_ref().is_some_and(|email| !has_address(signed_in.user(), email));
+        let needs_proof = password.is_some() || has_new_address;
+        let permit = if needs_proof { Some(ChangePermit::request(issuer, signed_in, proof).await?) } else { None };
         let (username, becomes_username) = split_name(signed_in.user(), username, email.as_ref())?;
         let hash = match password {
             Some(password) => Some(hash(issuer, signed_in.user(), password).await?),
@@ -77,6 +74,7 @@ impl UpdateProfile {
             Some(email) => Some(ChangeEmail::prepare(issuer, signed_in.user(), email, becomes_username, from).await?),
             None => None,
         };
+        let (change_email, mail_attempts) = change_email.unzip();
         let session = signed_in.session().id;
         let opened = permit.as_ref().map(|permit| permit.successor(issuer, signed_in.session(), from));
         let new_password = hash.zip(opened);
@@ -119,6 +117,7 @@ impl UpdateProfile {
             })
             .await;
         let (updated, ended) = changed?;
+        mail_attempts.into_iter().flatten().for_each(Attempt::count);
         issuer.counted_ended(ended);
         Ok(updated)
     }
