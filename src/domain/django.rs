@@ -46,6 +46,7 @@ pub fn read_user(key: &Value, fields: &Map<String, Value>, undecoded: Vec<Unread
         id,
         sub,
         username: reader.text("username"),
+        has_username: None,
         email: reader.text("email"),
         email_verified: None,
         first_name: reader.text("first_name"),

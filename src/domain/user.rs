@@ -28,6 +28,8 @@ pub struct User {
     pub sub: Subject,
     /// The user name.
     pub username: Username,
+    /// False if the user registered without a user name and has not chosen one. `username` is then the address.
+    pub has_username: bool,
     /// The e-mail address. The user can also sign in with it.
     pub email: Option<Email>,
     /// Whether the user has proved ownership of the address.
@@ -65,6 +67,11 @@ impl User {
     pub fn has_expired_password(&self, now: Timestamp, temporary_lifetime: Duration) -> bool {
         self.temporary_since.is_some_and(|since| now >= since + temporary_lifetime)
     }
+
+    /// The user name in tokens and API responses. Empty if the user has none.
+    pub fn shown_username(&self) -> &str {
+        if self.has_username { self.username.as_str() } else { "" }
+    }
 }
 
 /// A user to be created. [`NewUser::new`] sets the defaults.
@@ -77,6 +84,8 @@ pub struct NewUser {
     pub sub: Subject,
     /// The user name.
     pub username: Username,
+    /// See [`User::has_username`].
+    pub has_username: bool,
     /// The e-mail address.
     pub email: Option<Email>,
     /// See [`User::email_verified`].
@@ -110,6 +119,7 @@ impl NewUser {
             id: None,
             sub,
             username,
+            has_username: true,
             email: None,
             email_verified: false,
             first_name: String::new(),

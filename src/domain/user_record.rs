@@ -14,10 +14,11 @@ use super::time::Timestamp;
 use super::user::{Email, NewUser, User, Username};
 
 /// The members of a line of an export.
-const MEMBERS: [&str; 15] = [
+const MEMBERS: [&str; 16] = [
     "id",
     "sub",
     "username",
+    "has_username",
     "email",
     "email_verified",
     "first_name",
@@ -41,6 +42,8 @@ pub struct UserRecord {
     pub sub: Option<Subject>,
     /// The user name.
     pub username: Option<String>,
+    /// False if the user has chosen no user name. By default, whether `username` is given.
+    pub has_username: Option<bool>,
     /// The e-mail address.
     pub email: Option<String>,
     /// Whether the user has proved ownership of the address.
@@ -135,6 +138,7 @@ impl UserRecord {
             id: Some(user.id),
             sub: Some(user.sub),
             username: Some(user.username.to_string()),
+            has_username: Some(user.has_username),
             email: user.email.map(|email| email.to_string()),
             email_verified: Some(user.email_verified),
             first_name: Some(user.first_name),
@@ -170,8 +174,10 @@ impl UserRecord {
             made: id.and_then(|id| Username::parse(&format!("user-{id}")).ok()),
         };
         let username = names.all().next().cloned().ok_or(InvalidRecord::NoName)?;
+        let has_own_name = names.own.is_some() || names.problem.is_some();
         let user = NewUser {
             id: self.id,
+            has_username: self.has_username.unwrap_or(has_own_name),
             email_verified: email.is_some() && self.email_verified.unwrap_or(false),
             email,
             first_name: self.first_name.unwrap_or_default(),
@@ -210,6 +216,7 @@ impl SourceUser {
             id: fields.key_field("id").0,
             sub: fields.key_field("sub").1,
             username: fields.text("username"),
+            has_username: fields.flag("has_username"),
             email: fields.text("email"),
             email_verified: fields.flag("email_verified"),
             first_name: fields.text("first_name"),
@@ -327,5 +334,20 @@ mod tests {
     fn debug_output_hides_the_hash() {
         let record = read(r#"{"username":"ann","password_hash":"md5$x"}"#).expect("a valid record");
         assert!(!format!("{record:?}").contains("md5"));
+    }
+
+    #[test]
+    fn an_import_notes_who_has_no_user_name() {
+        for (line, has_username) in [
+            (r#"{"username":"ann","email":"ann@example.com"}"#, true),
+            (r#"{"username":"ann@example.com","email":"ann@example.com"}"#, true),
+            (r#"{"username":"ann@example.com","has_username":false,"email":"ann@example.com"}"#, false),
+            (r#"{"username":"","email":"ann@example.com"}"#, false),
+            (r#"{"username":null,"email":"ann@example.com"}"#, false),
+            (r#"{"email":"ann@example.com"}"#, false),
+            (r#"{"username":"a\nb","email":"ann@example.com"}"#, true),
+        ] {
+            assert_eq!(checked(line).map(|valid| valid.user.has_username), Ok(has_username), "{line}");
+        }
     }
 }

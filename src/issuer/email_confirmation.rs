@@ -145,6 +145,9 @@ pub(super) fn take_effect(
             keep_name(tx, user, settings, notices.now())?;
         }
         tx.set_username(user.id, &username)?;
+        if *becomes_username {
+            tx.set_has_username(user.id)?;
+        }
         tx.record(&record(Action::UsernameChanged, username.to_string()))?;
         changes.push(AccountChange::Username);
     }

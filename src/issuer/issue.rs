@@ -124,7 +124,7 @@ impl Serialize for AccessClaims<'_> {
             match extra {
                 ExtraClaim::UserId => map.serialize_entry(&spec.user_id_claim, &user.id)?,
                 ExtraClaim::UserIdText => map.serialize_entry("userid", &user.id.to_string())?,
-                ExtraClaim::Username => map.serialize_entry("username", user.username.as_str())?,
+                ExtraClaim::Username => map.serialize_entry("username", user.shown_username())?,
                 // The role in the user's own claims takes precedence over the configured role.
                 ExtraClaim::Role if has_own_claim("role") => {}
                 ExtraClaim::Provider => {

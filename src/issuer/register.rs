@@ -34,13 +34,22 @@ pub struct Register {
 impl Register {
     /// Creates the account.
     pub async fn run(self, issuer: &Issuer) -> Result<User, Refusal> {
+        self.create(issuer, true).await
+    }
+
+    /// Creates the account of a user who has chosen no user name. `username` must be the address.
+    pub async fn run_without_username(self, issuer: &Issuer) -> Result<User, Refusal> {
+        self.create(issuer, false).await
+    }
+
+    async fn create(self, issuer: &Issuer, has_username: bool) -> Result<User, Refusal> {
         issuer.check_queue(issuer.hasher.check_capacity())?;
         if let Some(caller) = &self.from {
             check_rate_limit(issuer, *caller).await?;
         }
         let from = self.from;
         let address = from.map(|caller| caller.address);
-        let user = self.prepare(issuer).await?;
+        let user = NewUser { has_username, ..self.prepare(issuer).await? };
         // An operator who creates a user may verify the address, and blocks no sign-in.
         let confirmation = match from {
             Some(caller) => RegistrationConfirmation::prepare(issuer, &user, caller).await?,

@@ -56,10 +56,10 @@ impl UpdateProfile {
         let Self { password, email, username, proof, dialect } = self;
         signed_in.may_act_in(dialect)?;
         let from = proof.from;
+        let id = signed_in.user().id;
         if email.is_some() || username.is_some() {
             // A refusal reveals which names and addresses are taken, so refused changes count too.
-            let key = AttemptKey::Account(signed_in.user().id);
-            issuer.throttle.admit(Limit::ProfileChangeAccount, key).await?.count();
+            issuer.throttle.admit(Limit::ProfileChangeAccount, AttemptKey::Account(id)).await?.count();
         }
         // Some clients send the whole profile. What stays as it is needs no proof.
         let has_new_address = email.as_ref().is_some_and(|email| !has_address(signed_in.user(), email));
@@ -80,7 +80,6 @@ impl UpdateProfile {
         let new_password = hash.zip(opened);
         let now = issuer.clock.now();
         let settings = issuer.settings();
-        let id = signed_in.user().id;
         let notices = Notices::new(issuer);
         let changed: Result<(UpdatedProfile, usize), Refusal> = issuer
             .store
@@ -93,6 +92,7 @@ impl UpdateProfile {
                 let mut changes = Vec::new();
                 let record =
                     |action, detail: &str| tx.record(&AuditEntry::by_user(now, action, id, from.address, detail));
+                username.as_ref().map(|_| tx.set_has_username(id)).transpose()?;
                 if let Some(username) = username.as_ref().filter(|new| new.as_str() != user.username.as_str()) {
                     replace_username(tx, &user, username, &settings, now)?;
                     record(Action::UsernameChanged, username.as_str())?;

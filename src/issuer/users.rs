@@ -260,6 +260,10 @@ impl ChangeContext<'_> {
         checked.map_err(|problem| Refusal::invalid(Field::Username, problem))?;
         self.set_login_names(&edit.username, edit.email.as_ref(), edit.email_verified)?;
         let user = &self.user;
+        let is_address = edit.email.as_ref().is_some_and(|email| email.key() == edit.username.key());
+        if edit.username.as_str() != user.username.as_str() && !is_address {
+            self.tx.set_has_username(user.id)?;
+        }
         let first = edit.first_name.as_str();
         let last = edit.last_name.as_str();
         if (first, last) != (user.first_name.as_str(), user.last_name.as_str()) {

@@ -108,6 +108,8 @@ pub trait WriteUsers {
     /// Sets the name. A requested address then does not become the user name. Returns [`StoreError::Taken`] as
     /// [`WriteUsers::insert_user`] does.
     fn set_username(&self, id: UserId, username: &Username) -> Result<(), StoreError>;
+    /// Notes that the user has chosen the user name. See [`User::has_username`].
+    fn set_has_username(&self, id: UserId) -> Result<(), StoreError>;
     /// Sets the address as unverified, and deletes the reset code and the confirmation. Returns [`StoreError::Taken`] as
     /// [`WriteUsers::insert_user`] does.
     fn set_email(&self, id: UserId, email: &Email) -> Result<(), StoreError>;

@@ -40,5 +40,6 @@ mod storage;
 mod support;
 mod temporary_passwords;
 mod tls;
+mod unnamed_users;
 mod upgrade;
 mod wellknown;

@@ -70,6 +70,7 @@ mod tests {
             id: UserId(1),
             sub: Subject(uuid::Uuid::nil()),
             username: Username::from_stored("ann".to_owned()),
+            has_username: true,
             email: Email::parse("ann@example.com").ok(),
             email_verified,
             first_name: String::new(),

@@ -16,6 +16,7 @@ pub fn user() -> User {
         id: UserId(7),
         sub: Subject(Uuid::nil()),
         username: Username::from_stored("<b>anna</b>".to_owned()),
+        has_username: true,
         email: Some(Email::from_stored("\"<b>\"@example.com".to_owned())),
         email_verified: true,
         first_name: "<b>Anna".to_owned(),

@@ -269,6 +269,11 @@ impl BodyFields {
         self.raw(name).map(Password::new)
     }
 
+    /// Whether the body has this field.
+    pub fn has(&self, name: &str) -> bool {
+        self.sent.contains_key(name)
+    }
+
     /// Reads the required password. Any string is accepted here, even an empty one, and a number as its text.
     pub fn password(&mut self) -> Option<Password> {
         let name = Field::Password.name();

@@ -123,6 +123,7 @@ mod tests {
             id: UserId(id),
             sub: Subject(Uuid::from_u128(sub)),
             username: username(name),
+            has_username: true,
             email: Some(Email::from_stored(format!("{name}@example.com"))),
             email_verified: false,
             first_name: String::new(),

@@ -65,14 +65,15 @@ pub(crate) async fn names_and_addresses_are_unique_across_each_other(store: &Ret
 }
 
 pub(crate) async fn updates_change_only_their_column(store: &RetryingStore) {
-    let ann = insert(store, new_user("ann")).await;
-    let bob = insert(store, new_user("bob")).await;
+    let ann = insert(store, NewUser { has_username: false, ..new_user("ann") }).await;
+    let bob = insert(store, NewUser { has_username: false, ..new_user("bob") }).await;
     let claims = Claims::parse(r#"{"roles":["editor"]}"#).expect("claims");
     let set = claims.clone();
     let found = write(store, move |tx| {
         for id in [ann, UserId(999)] {
             tx.set_password(id, &hash("second"), Some(at(900)))?;
             tx.set_username(id, &name(if id == ann { "Anna" } else { "missing" }))?;
+            tx.set_has_username(id)?;
             tx.set_email(id, &email(if id == ann { "anna@example.com" } else { "missing@example.com" }))?;
             tx.set_active(id, false)?;
             tx.set_claims(id, &set)?;
@@ -85,6 +86,7 @@ pub(crate) async fn updates_change_only_their_column(store: &RetryingStore) {
     assert_eq!((ann.username.as_str(), ann.email), ("Anna", Some(email("anna@example.com"))));
     assert_eq!((ann.password, ann.temporary_since), (Some(hash("second")), Some(at(900))));
     assert_eq!((ann.is_active, ann.claims, ann.last_login), (false, claims, Some(at(500))));
+    assert_eq!((ann.has_username, bob.has_username), (true, false));
     assert_eq!((bob.username.as_str(), bob.password), ("bob", Some(hash("first"))));
     assert_eq!((bob.is_active, bob.temporary_since.is_some(), bob.last_login), (true, false, None));
 }

@@ -32,6 +32,7 @@ pub(super) const STEPS: &[M<'static>] = &[
     M::up(include_str!("../../../migrations/sqlite/0015_temporary_since.sql")),
     M::up(USER_SEARCH),
     M::up(include_str!("../../../migrations/sqlite/0017_email_confirmations.sql")),
+    M::up(include_str!("../../../migrations/sqlite/0018_has_username.sql")),
 ];
 
 const USER_SEARCH: &str = include_str!("../../../migrations/sqlite/0016_user_search.sql");

@@ -25,8 +25,9 @@ const ADDRESSES_KEPT: u32 = 20;
 /// The columns of a user, in the order in which [`user_of`] reads them. The table has the alias `u`.
 macro_rules! user_columns {
     () => {
-        "u.id, u.sub, u.username, u.email, u.email_verified, u.first_name, u.last_name, u.password_hash,
-           u.temporary_since, u.is_active, u.is_staff, u.is_superuser, u.claims, u.date_joined, u.last_login"
+        "u.id, u.sub, u.username, u.has_username, u.email, u.email_verified, u.first_name, u.last_name,
+           u.password_hash, u.temporary_since, u.is_active, u.is_staff, u.is_superuser, u.claims, u.date_joined,
+           u.last_login"
     };
 }
 pub(super) use user_columns;
@@ -68,6 +69,7 @@ pub(super) fn user_of(columns: &mut Columns<'_, '_>) -> Result<User, StoreError>
         id: UserId(columns.take()?),
         sub: Subject(columns.uuid()?),
         username: Username::from_stored(columns.take()?),
+        has_username: columns.take()?,
         email: columns.take::<Option<String>>()?.map(Email::from_stored),
         email_verified: columns.take()?,
         first_name: columns.take()?,
@@ -228,8 +230,9 @@ impl WriteUsers for Tx<'_> {
         }
         self.execute(
             "INSERT INTO users (id, sub, username, username_key, email, email_key, email_verified, first_name, last_name,
-               password_hash, temporary_since, is_active, is_staff, is_superuser, claims, date_joined, last_login)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)",
+               password_hash, temporary_since, is_active, is_staff, is_superuser, claims, date_joined, last_login,
+               has_username)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)",
             params![
                 user.id.map(|id| id.0),
                 user.sub.0.as_bytes(),
@@ -248,6 +251,7 @@ impl WriteUsers for Tx<'_> {
                 user.claims.to_json(),
                 user.date_joined.unix(),
                 user.last_login.map(Timestamp::unix),
+                user.has_username,
             ],
         )?;
         let id = UserId(self.last_id());
@@ -287,6 +291,11 @@ impl WriteUsers for Tx<'_> {
         // The newest request for a user name counts.
         self.execute("UPDATE email_confirmations SET becomes_username = 0 WHERE user_id = ?1", [id.0])?;
         self.update_search_text(id)
+    }
+
+    fn set_has_username(&self, id: UserId) -> Result<(), StoreError> {
+        self.execute("UPDATE users SET has_username = 1 WHERE id = ?1 AND has_username = 0", [id.0])?;
+        Ok(())
     }
 
     fn set_email(&self, id: UserId, email: &Email) -> Result<(), StoreError> {

@@ -44,7 +44,7 @@ pub const ROUTE_GROUP: RouteGroup = RouteGroup {
         Operation {
             method: "post",
             path: "/api/register/",
-            summary: "Create an account; without username, the e-mail address becomes the user name",
+            summary: "Create an account; without username, the user name is empty until /api/me/ sets it",
             access: Access::Open,
             query: &[],
             request_examples: &[r#"{"password": "password", "email": "user@example.com"}"#],
@@ -94,10 +94,7 @@ pub const ROUTE_GROUP: RouteGroup = RouteGroup {
             access: Access::Bearer,
             query: &[],
             request_examples: &[],
-            responses: &[
-                (200, "The user", r#"{"id": 1, "username": "user@example.com", "email": "user@example.com"}"#),
-                NOT_SIGNED_IN,
-            ],
+            responses: &[(200, "The user", r#"{"id": 1, "username": "", "email": "user@example.com"}"#), NOT_SIGNED_IN],
         },
         Operation {
             method: "put",

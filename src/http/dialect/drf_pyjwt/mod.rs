@@ -1,8 +1,8 @@
 //! The dialect `drf_pyjwt`: `/api/register/`, `/api/login/`, `/api/refresh/`, `/api/logout/` and `/api/me/`.
 //!
-//! Accounts of the original have an e-mail address and an empty user name. In Countersign every account has a user
-//! name. An account that is registered without one gets its address as the user name, which `/api/me/` returns and can
-//! change. If the address is too long for a user name, `username` is required.
+//! Accounts of the original have an e-mail address and an empty user name. In Countersign every account needs a unique
+//! user name. An account that is registered without one stores its address there, and shows an empty user name until
+//! `/api/me/` sets one. If the address is too long for a user name, `username` is required.
 
 use axum::Router;
 use axum::extract::State;
@@ -49,8 +49,10 @@ async fn register(State(http): State<Http>, from: Caller, body: BodyFields) -> H
     let wire::Registration { username, password, email, has_username } =
         wire::registration(body, &http.issuer.policy.passwords)?;
     let register = Register { username, password, email: Some(email), from: Some(from), is_superuser: false };
-    let user =
-        register.run(&http.issuer).await.map_err(|refusal| wire::report_conflict_as_sent(refusal, has_username))?;
+    let is_address = register.email.as_ref().is_some_and(|email| email.key() == register.username.key());
+    let registered =
+        if has_username { register.run(&http.issuer).await } else { register.run_without_username(&http.issuer).await };
+    let user = registered.map_err(|refusal| wire::report_conflict(refusal, is_address))?;
     Ok(wire::registered(&user))
 }
 
@@ -89,10 +91,10 @@ async fn update(
     from: Caller,
     BearerHeader { token }: BearerHeader,
     body: Result<BodyFields, drf::DrfErrorBody>,
-    read: fn(BodyFields) -> Result<wire::ProfileChange, drf::DrfErrorBody>,
+    read: fn(BodyFields, bool) -> Result<wire::ProfileChange, drf::DrfErrorBody>,
 ) -> HandlerResult<DrfPyjwtErrorBody> {
     let signed_in = Authenticate { token: token.as_deref() }.run(&http.issuer).await?;
-    let wire::ProfileChange { username, email, current_password } = read(body?)?;
+    let wire::ProfileChange { username, email, current_password } = read(body?, signed_in.user().has_username)?;
     let proof = OwnerProof { current_password, from };
     let update = UpdateProfile { password: None, email, username, proof, dialect: Dialect::DrfPyjwt };
     let updated = update.run(&signed_in, &http.issuer).await?;

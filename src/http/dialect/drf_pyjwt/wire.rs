@@ -32,8 +32,8 @@ pub struct ProfileChange {
     pub current_password: Option<Password>,
 }
 
-/// Reads a registration. The user name may be missing or empty, as in the original; the address then becomes the user
-/// name. The password is checked against the rules here, before the use case, so that the response contains all errors
+/// Reads a registration. The user name may be missing or empty, as in the original; the address is then stored as the
+/// user name. The password is checked against the rules here, before the use case, so that the response contains all errors
 /// at once.
 pub fn registration(mut body: BodyFields, rules: &PasswordPolicy) -> Result<Registration, DrfErrorBody> {
     let email = body.text("email");
@@ -59,11 +59,10 @@ pub fn registration(mut body: BodyFields, rules: &PasswordPolicy) -> Result<Regi
     Ok(Registration { username, password, email, has_username })
 }
 
-/// Reports a conflict of the user name as a conflict of the address if the caller sent only an address, which also
-/// became the user name.
-pub fn report_conflict_as_sent(refusal: Refusal, has_username: bool) -> Refusal {
+/// Reports a conflict of the user name as a conflict of the address if the user name is the address.
+pub fn report_conflict(refusal: Refusal, is_address: bool) -> Refusal {
     match refusal {
-        Refusal::Taken(Field::Username) if !has_username => Refusal::Taken(Field::Email),
+        Refusal::Taken(Field::Username) if is_address => Refusal::Taken(Field::Email),
         other => other,
     }
 }
@@ -80,8 +79,8 @@ pub fn refresh_token(mut body: BodyFields) -> Result<String, DrfErrorBody> {
 }
 
 /// Reads the body of a PATCH. Missing fields stay unchanged.
-pub fn change(mut body: BodyFields) -> Result<ProfileChange, DrfErrorBody> {
-    let username = body.optional("username");
+pub fn change(mut body: BodyFields, has_username: bool) -> Result<ProfileChange, DrfErrorBody> {
+    let username = if has_username { body.optional("username") } else { body.blank_or("username") };
     let username = body.parsed(Field::Username, username.as_deref(), Username::parse);
     let email = body.optional("email");
     let email = body.parsed(Field::Email, email.as_deref(), Email::parse);
@@ -91,9 +90,10 @@ pub fn change(mut body: BodyFields) -> Result<ProfileChange, DrfErrorBody> {
 }
 
 /// Reads the body of a PUT. At least one field is required.
-pub fn replacement(body: BodyFields) -> Result<ProfileChange, DrfErrorBody> {
-    let change = change(body)?;
-    if change.username.is_none() && change.email.is_none() {
+pub fn replacement(body: BodyFields, has_username: bool) -> Result<ProfileChange, DrfErrorBody> {
+    let has_empty_name = !has_username && body.has("username");
+    let change = change(body, has_username)?;
+    if change.username.is_none() && change.email.is_none() && !has_empty_name {
         return Err(DrfErrorBody::invalid(&[(Field::Username, FieldProblem::Missing)]));
     }
     Ok(change)
@@ -114,5 +114,5 @@ pub fn logged_out() -> Response {
 
 pub fn profile(user: &User) -> Response {
     let email = user.email.as_ref().map_or("", Email::as_str);
-    reply::json(StatusCode::OK, &json!({"id": user.id, "username": user.username.as_str(), "email": email}))
+    reply::json(StatusCode::OK, &json!({"id": user.id, "username": user.shown_username(), "email": email}))
 }

@@ -108,7 +108,7 @@ pub fn user(user: &User) -> Response {
         "id": user.id,
         "last_login": user.last_login,
         "is_superuser": user.is_superuser,
-        "username": user.username.as_str(),
+        "username": user.shown_username(),
         "first_name": user.first_name,
         "last_name": user.last_name,
         "email": user.email.as_ref().map_or("", Email::as_str),
