@@ -258,9 +258,10 @@ fn check_shows_the_next_rotation() {
     assert_eq!(folder.run(&short).code, Some(0));
 }
 
-#[test]
-fn tables_go_to_stdout_and_messages_to_stderr() {
+#[tokio::test]
+async fn tables_go_to_stdout_and_messages_to_stderr() {
     let folder = TestFolder::new();
+    drop(folder.serve().await);
     folder.create("anna");
     for command in [&["settings", "list"] as &[&str], &["keys", "list"], &["users", "list"], &["audit"]] {
         let output = folder.run(command);
