@@ -263,9 +263,14 @@ async fn tables_go_to_stdout_and_messages_to_stderr() {
     let folder = TestFolder::new();
     drop(folder.serve().await);
     folder.create("anna");
-    for command in [&["settings", "list"] as &[&str], &["keys", "list"], &["users", "list"], &["audit"]] {
+    for (command, message) in [
+        (&["settings", "list"] as &[&str], ""),
+        (&["keys", "list"], ""),
+        (&["users", "list"], "1 user.\n"),
+        (&["audit"], ""),
+    ] {
         let output = folder.run(command);
-        assert!(output.is(0).ends_with('\n') && output.stderr.is_empty(), "{output:?}");
+        assert!(output.is(0).ends_with('\n') && output.stderr == message, "{output:?}");
         if command[0] != "audit" || command.len() > 1 {
             let json = folder.run(&[command, &["--json"]].concat());
             assert!(matches!(json.json(), Value::Array(_)) && json.stderr.is_empty(), "{json:?}");
